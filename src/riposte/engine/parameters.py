@@ -1,0 +1,159 @@
+"""What the engine is told once: limits, costs and position rules, typed here, records inside.
+
+Each dataclass holds the settings with their units; ``record()`` turns it into the NumPy record that
+compiled code reads. Fractions are of equity or price as named; durations are nanoseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from riposte.market.interval import DAY_NS, HOUR_NS, MINUTE_NS
+
+NEVER = -1
+
+
+class Sizing(IntEnum):
+    """How the wanted notional follows from signal and market; the limits cap every method."""
+
+    FIXED_FRACTION = 0
+    FRACTIONAL_KELLY = 1
+    VOLATILITY_TARGET = 2
+    CONFIDENCE = 3
+
+
+class TargetOrder(IntEnum):
+    """How a take-profit executes: a resting limit (maker) or a market order at the trigger (taker)."""
+
+    LIMIT = 0
+    MARKET = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The three tiers of risk limits (SPEC K1-K3) and the order checks (K6).
+
+    The defaults are the ``survival`` preset. A count of 0 or a fraction of 0 switches a limit off
+    only where its comment says so; nothing switches the position tier off.
+    """
+
+    # Position tier
+    margin_fraction: float = 0.08  # margin of one position / equity, at entry
+    max_leverage: float = 5.0
+    risk_fraction: float = 0.01  # loss at the stop, costs included / equity
+    max_positions: int = 10
+    heat_fraction: float = 0.20  # sum of all margins / equity
+    # Daily tier
+    daily_loss: float = 0.02  # of equity at 00:00 UTC, open positions and fees included
+    trades_per_day: int = 15
+    losses_in_row: int = 8  # then halt until the next UTC day
+    pause_after_losses: int = 0  # 0: off; else pause for pause_ns
+    pause_ns: int = DAY_NS
+    # System tier
+    max_drawdown: float = 0.05  # of peak equity: close everything, a person resumes
+    volatility_ratio: float = 3.0  # short-run / normal volatility: close everything
+    min_sharpe: float = 0.5  # rolling, annualised; below it no entry until acknowledged
+    sharpe_days: int = 30  # 0: off
+    min_accuracy: float = 0.5  # of the last accuracy_signals acted on; below it model signals off
+    accuracy_signals: int = 50  # 0: off
+    # Order checks
+    price_collar: float = 0.05  # |open or order price / last close - 1|
+    max_order_notional: float = 100_000.0
+    orders_per_minute: int = 30
+    stale_ns: int = 2 * HOUR_NS  # age of the last good bar beyond which nothing is opened
+
+    def record(self) -> Any:
+        """The limits as the engine's NumPy record."""
+        return as_record(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What trading costs beyond the instrument's own fees and spread.
+
+    Slippage of a taker fill, as a fraction of the price, is
+    ``half_spread + impact * volatility * sqrt(order notional / bar quote volume)``: the square-root
+    law of market impact (Almgren et al. 2005, "Direct Estimation of Equity Market Impact").
+    ``multiplier`` scales fees and slippage together, for the what-if at doubled costs.
+    """
+
+    multiplier: float = 1.0
+    impact: float = 0.5
+    participation: float = 0.10  # largest share of a bar's volume one order may take
+    funding: bool = True
+    target_order: TargetOrder = TargetOrder.LIMIT
+
+    def record(self) -> Any:
+        """The costs as the engine's NumPy record."""
+        return as_record(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRules:
+    """The rule-based position layer: size, partial profit, adding, stops, time (SPEC M7)."""
+
+    sizing: Sizing = Sizing.CONFIDENCE
+    min_confidence: float = 0.65
+    kelly_fraction: float = 0.5
+    fixed_fraction: float = 0.01  # FIXED_FRACTION: equity risked at the stop
+    volatility_target: float = 0.15  # VOLATILITY_TARGET: yearly volatility of one position
+    partial_at: float = 0.5  # share of the way to the target; 0: no partial profit
+    partial_share: float = 0.5  # share of the position closed there
+    breakeven_after_partial: bool = True
+    trail_after: float = 1.0  # in initial risks (R) of profit; 0: no trailing
+    trail_distance: float = 1.0  # in R
+    add_after: float = 0.0  # in R of profit; 0: never add
+    add_share: float = 0.5  # of the first size
+    max_adds: int = 1
+    time_exit: bool = True
+    exit_on_reversal: bool = True
+
+    def record(self) -> Any:
+        """The rules as the engine's NumPy record."""
+        return as_record(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The person a back-test pretends is there: how long until a stop that needs one is lifted.
+
+    ``NEVER`` (-1): nobody comes, and a drawdown shut-down lasts to the end of the test.
+    """
+
+    resumes_after_ns: int = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """All the engine's parameters."""
+
+    limits: Limits = Limits()
+    costs: Costs = Costs()
+    rules: PositionRules = PositionRules()
+    operator: Operator = Operator()
+    starting_equity: float = 10_000.0
+
+
+_TYPES = {float: np.float64, int: np.int64, bool: np.int8}
+
+
+def as_record(parameters: Any) -> Any:
+    """A dataclass of numbers as a single NumPy record with the same field names."""
+    fields = dataclasses.fields(parameters)
+    values = [getattr(parameters, f.name) for f in fields]
+    dtype = np.dtype(
+        [
+            (f.name, _TYPES.get(type(v), np.int64), ())
+            for f, v in zip(fields, values, strict=True)
+        ],
+        align=True,
+    )
+    return np.array([tuple(values)], dtype=dtype)[0]
+
+
+ONE_MINUTE_NS = MINUTE_NS

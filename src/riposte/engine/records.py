@@ -1,0 +1,214 @@
+"""The engine's state and messages as NumPy records: typed, comparable, persistable byte for byte.
+
+Money is USDT, quantities are coins (signed in a position, positive in orders and fills), times are
+int64 ns UTC, fractions are plain (0.01 is one per cent).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Records = NDArray[Any]  # a structured array of one of the dtypes below
+
+RING = 128  # capacity of the rolling windows kept in the account
+
+# One bar of one symbol as the engine sees it; ``present`` 0 means there was no (good) bar.
+BAR = np.dtype(
+    [
+        ("open", "f8"),
+        ("high", "f8"),
+        ("low", "f8"),
+        ("close", "f8"),
+        ("mark", "f8"),  # mark price at the close; the close where it is not recorded
+        ("quote_volume", "f8"),
+        ("volatility", "f8"),  # per bar, fraction, known at the close
+        ("volatility_ratio", "f8"),  # short-run / normal, known at the close
+        ("funding", "f8"),  # sum of rates settled in (open_time, close_time]
+        ("present", "i1"),
+    ],
+    align=True,
+)
+
+# What the layers say about one symbol at a bar's close.
+SIGNAL = np.dtype(
+    [
+        ("direction", "i1"),  # Side
+        ("confidence", "f8"),  # 0..1
+        ("take_profit", "f8"),  # widths as fractions of the entry price
+        ("stop_loss", "f8"),
+        ("horizon_ns", "i8"),
+        ("regime", "i1"),  # -1 unknown
+        ("model_id", "i4"),  # which fitted model spoke; accuracy is counted per model
+    ],
+    align=True,
+)
+
+ACCOUNT = np.dtype(
+    [
+        ("deposits", "f8"),
+        ("wallet", "f8"),  # deposits + realised - fees - funding
+        ("realised", "f8"),  # price profit of closed quantity, before fees and funding
+        ("fees", "f8"),  # paid, positive
+        ("funding", "f8"),  # paid, positive; received, negative
+        ("slippage", "f8"),  # memo: already inside realised
+        ("unrealised", "f8"),
+        ("equity", "f8"),
+        ("peak_equity", "f8"),
+        ("time", "i8"),  # of the last step
+        ("day", "i8"),  # UTC day number
+        ("day_start_equity", "f8"),
+        ("trades_today", "i8"),
+        ("losses_in_row", "i8"),
+        ("trades", "i8"),
+        ("wins", "i8"),
+        ("state", "i1"),  # TradingState
+        ("halt", "i1"),  # Halt: why
+        ("state_since", "i8"),
+        ("paused_until", "i8"),
+        ("signals_off", "i1"),  # accuracy tier: model signals off until the model changes
+        ("model_id", "i4"),
+        ("hits_at", "i8"),
+        ("hits_count", "i8"),
+        ("hits", "i1", (RING,)),
+        ("returns_at", "i8"),
+        ("returns_count", "i8"),
+        ("returns", "f8", (RING,)),  # daily equity returns
+        ("order_times", "i8", (RING,)),
+        ("orders_at", "i8"),
+    ],
+    align=True,
+)
+
+POSITION = np.dtype(
+    [
+        ("quantity", "f8"),  # signed
+        ("entry_price", "f8"),
+        ("margin", "f8"),  # isolated
+        ("leverage", "f8"),
+        ("stop_price", "f8"),
+        ("target_price", "f8"),
+        ("partial_price", "f8"),
+        ("liquidation_price", "f8"),
+        ("risk_per_coin", "f8"),  # |entry - first stop|: one R
+        ("first_quantity", "f8"),
+        ("best_price", "f8"),  # most favourable price since entry
+        ("worst_price", "f8"),
+        ("opened_at", "i8"),
+        ("expires_at", "i8"),
+        ("adds", "i8"),
+        ("partial_taken", "i1"),
+        ("trailing", "i1"),
+        ("regime", "i1"),
+        ("model_id", "i4"),
+        ("confidence", "f8"),
+        # this trade so far
+        ("max_quantity", "f8"),
+        ("realised", "f8"),
+        ("fees", "f8"),
+        ("funding", "f8"),
+        ("slippage", "f8"),
+        ("entry_notional", "f8"),
+        ("exit_quantity", "f8"),
+        ("exit_notional", "f8"),
+        ("equity_before", "f8"),
+        # the market as last seen
+        ("mark", "f8"),
+        ("last_close", "f8"),
+        ("last_time", "i8"),
+        # the forecast being judged (accuracy tier)
+        ("forecast_direction", "i1"),
+        ("forecast_price", "f8"),
+        ("forecast_due", "i8"),
+    ],
+    align=True,
+)
+
+# An order wanted for one symbol. Only ``review`` sets ``approved``; a venue takes no other.
+INTENT = np.dtype(
+    [
+        ("kind", "i1"),  # Intent
+        ("approved", "i1"),
+        ("side", "i1"),  # of the order
+        ("reason", "i1"),  # Reason
+        ("regime", "i1"),
+        ("model_id", "i4"),
+        ("quantity", "f8"),
+        ("reference_price", "f8"),  # price the decision saw
+        ("take_profit", "f8"),  # widths from the fill price
+        ("stop_loss", "f8"),
+        ("leverage", "f8"),
+        ("confidence", "f8"),
+        ("horizon_ns", "i8"),
+        ("decided_at", "i8"),
+    ],
+    align=True,
+)
+
+FILL = np.dtype(
+    [
+        ("time", "i8"),
+        ("symbol", "i4"),
+        ("side", "i1"),
+        ("reason", "i1"),
+        ("maker", "i1"),
+        ("quantity", "f8"),
+        ("price", "f8"),
+        ("reference_price", "f8"),
+        ("fee", "f8"),
+        ("slippage", "f8"),
+        ("realised", "f8"),
+    ],
+    align=True,
+)
+
+TRADE = np.dtype(
+    [
+        ("symbol", "i4"),
+        ("side", "i1"),
+        ("exit_reason", "i1"),
+        ("regime", "i1"),
+        ("model_id", "i4"),
+        ("opened_at", "i8"),
+        ("closed_at", "i8"),
+        ("entry_price", "f8"),  # averages over fills
+        ("exit_price", "f8"),
+        ("quantity", "f8"),  # largest held
+        ("realised", "f8"),  # before fees and funding
+        ("fees", "f8"),
+        ("funding", "f8"),
+        ("slippage", "f8"),
+        ("net", "f8"),
+        ("net_fraction", "f8"),  # of equity at entry
+        ("confidence", "f8"),
+        ("adds", "i8"),
+        ("best_price", "f8"),
+        ("worst_price", "f8"),
+    ],
+    align=True,
+)
+
+REFUSAL = np.dtype(
+    [("time", "i8"), ("symbol", "i4"), ("rule", "i4"), ("limit", "f8"), ("value", "f8")],
+    align=True,
+)
+
+
+def new_account(equity: float) -> Any:
+    """A fresh account record holding ``equity`` USDT."""
+    account = np.zeros(1, ACCOUNT)
+    for name in ("deposits", "wallet", "equity", "peak_equity", "day_start_equity"):
+        account[name] = equity
+    account["day"] = -1
+    account["model_id"] = -1
+    return account[0]
+
+
+def new_positions(symbols: int) -> Records:
+    """Flat positions, one record per symbol."""
+    positions = np.zeros(symbols, POSITION)
+    positions["regime"] = -1
+    positions["model_id"] = -1
+    return positions

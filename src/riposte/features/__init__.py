@@ -1,0 +1,1 @@
+"""The catalogue of features: what is known, from the past only. Pure."""

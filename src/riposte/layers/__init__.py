@@ -1,0 +1,1 @@
+"""The decision layers: regime, signal, position and the open-interest score, with their artefacts."""

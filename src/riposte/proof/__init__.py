@@ -1,0 +1,1 @@
+"""Is it true? Splitters, walk-forward, back-test, metrics, baselines and the report."""
