@@ -89,3 +89,5 @@ class Rule(IntEnum):
     FREE_MARGIN = 20
     PARTICIPATION = 21
     OPPOSITE_POSITION = 22
+    MAX_POSITIONS = 23
+    HEAT = 24

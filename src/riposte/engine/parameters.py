@@ -1,7 +1,7 @@
 """What the engine is told once: limits, costs and position rules, typed here, records inside.
 
-Each dataclass holds the settings with their units; ``record()`` turns it into the NumPy record that
-compiled code reads. Fractions are of equity or price as named; durations are nanoseconds.
+Each dataclass holds the settings with their units; :func:`as_record` turns it into the NumPy record
+that compiled code reads. Fractions are of equity or price as named; durations are nanoseconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.market.interval import DAY_NS, HOUR_NS, MINUTE_NS
+from riposte.market.interval import DAY_NS, HOUR_NS
 
 NEVER = -1
 
@@ -59,6 +59,7 @@ class Limits:
     volatility_ratio: float = 3.0  # short-run / normal volatility: close everything
     min_sharpe: float = 0.5  # rolling, annualised; below it no entry until acknowledged
     sharpe_days: int = 30  # 0: off
+    sharpe_active_days: int = 10  # of those, days with a result; fewer say nothing
     min_accuracy: float = 0.5  # of the last accuracy_signals acted on; below it model signals off
     accuracy_signals: int = 50  # 0: off
     # Order checks
@@ -66,10 +67,6 @@ class Limits:
     max_order_notional: float = 100_000.0
     orders_per_minute: int = 30
     stale_ns: int = 2 * HOUR_NS  # age of the last good bar beyond which nothing is opened
-
-    def record(self) -> Any:
-        """The limits as the engine's NumPy record."""
-        return as_record(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +84,6 @@ class Costs:
     participation: float = 0.10  # largest share of a bar's volume one order may take
     funding: bool = True
     target_order: TargetOrder = TargetOrder.LIMIT
-
-    def record(self) -> Any:
-        """The costs as the engine's NumPy record."""
-        return as_record(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +105,6 @@ class PositionRules:
     max_adds: int = 1
     time_exit: bool = True
     exit_on_reversal: bool = True
-
-    def record(self) -> Any:
-        """The rules as the engine's NumPy record."""
-        return as_record(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +128,12 @@ class EngineConfig:
     starting_equity: float = 10_000.0
 
 
-_TYPES = {float: np.float64, int: np.int64, bool: np.int8}
+# By annotation, not by value: an int given for a float must not change the compiled record.
+_TYPES = {"float": np.float64, "int": np.int64, "bool": np.int8}
 
 
 def as_record(parameters: Any) -> Any:
-    """A dataclass of numbers as a single NumPy record with the same field names."""
+    """A dataclass of numbers as a single NumPy record with the same field names, in their order."""
     fields = dataclasses.fields(parameters)
-    values = [getattr(parameters, f.name) for f in fields]
-    dtype = np.dtype(
-        [
-            (f.name, _TYPES.get(type(v), np.int64), ())
-            for f, v in zip(fields, values, strict=True)
-        ],
-        align=True,
-    )
-    return np.array([tuple(values)], dtype=dtype)[0]
-
-
-ONE_MINUTE_NS = MINUTE_NS
+    dtype = np.dtype([(f.name, _TYPES.get(str(f.type), np.int64)) for f in fields], align=True)
+    return np.array([tuple(getattr(parameters, f.name) for f in fields)], dtype=dtype)[0]

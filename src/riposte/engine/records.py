@@ -6,14 +6,35 @@ int64 ns UTC, fractions are plain (0.01 is one per cent).
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riposte.market.instrument import Instrument
+
 Records = NDArray[Any]  # a structured array of one of the dtypes below
 
 RING = 128  # capacity of the rolling windows kept in the account
+
+BRACKETS = 16  # room for maintenance brackets per instrument
+
+# The contract rules of one symbol (market.instrument.Instrument) for compiled code.
+INSTRUMENT = np.dtype(
+    [
+        ("tick_size", "f8"),
+        ("step_size", "f8"),
+        ("min_notional", "f8"),
+        ("maker_fee", "f8"),
+        ("taker_fee", "f8"),
+        ("liquidation_fee", "f8"),
+        ("half_spread", "f8"),
+        ("bracket_count", "i8"),
+        ("brackets", "f8", (BRACKETS, 4)),  # floor, rate, amount, maximum leverage
+    ],
+    align=True,
+)
 
 # One bar of one symbol as the engine sees it; ``present`` 0 means there was no (good) bar.
 BAR = np.dtype(
@@ -194,6 +215,53 @@ REFUSAL = np.dtype(
     [("time", "i8"), ("symbol", "i4"), ("rule", "i4"), ("limit", "f8"), ("value", "f8")],
     align=True,
 )
+
+
+class Terms(NamedTuple):
+    """The parameter records every rule is judged by; built once from an EngineConfig."""
+
+    limits: Any
+    costs: Any
+    rules: Any
+    operator: Any
+
+
+class Log(NamedTuple):
+    """Where a run writes what happened; ``counts`` holds how many rows of each are used."""
+
+    trades: Records
+    fills: Records
+    refusals: Records
+    counts: NDArray[np.int64]  # indexed by TRADES, FILLS, REFUSALS
+
+
+TRADES, FILLS, REFUSALS = 0, 1, 2
+
+
+def instrument_records(instruments: Sequence[Instrument]) -> Records:
+    """One INSTRUMENT record per instrument, in order.
+
+    Raises:
+        ValueError: if an instrument has no bracket or more than ``BRACKETS``.
+    """
+    out = np.zeros(len(instruments), INSTRUMENT)
+    for record, instrument in zip(out, instruments, strict=True):
+        count = len(instrument.brackets)
+        if not 0 < count <= BRACKETS:
+            raise ValueError(f"{instrument.symbol}: {count} brackets, room for 1 to {BRACKETS}")
+        for name in (
+            "tick_size",
+            "step_size",
+            "min_notional",
+            "maker_fee",
+            "taker_fee",
+            "liquidation_fee",
+            "half_spread",
+        ):
+            record[name] = getattr(instrument, name)
+        record["bracket_count"] = count
+        record["brackets"][:count] = instrument.brackets
+    return out
 
 
 def new_account(equity: float) -> Any:

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from riposte.compiled import compiled
-from riposte.market.frame import Floats, MarketFrame, Times
+from riposte.market.frame import Floats, MarketFrame
 from riposte.market.interval import DAY_NS, HOUR_NS
+from riposte.market.volatility import volatility
 
 Scale = Literal["fixed", "volatility"]
 
@@ -36,44 +36,6 @@ class Barriers:
     volatility_window_ns: int = 3 * DAY_NS
     min_width: float = 0.002
     max_width: float = 0.10
-
-
-@compiled
-def realised_volatility(close: Floats, segment: Times, window: int) -> Floats:
-    """Per-bar volatility: root mean square of the last ``window`` log returns, NaN before that.
-
-    Returns that cross a gap are not counted; the window starts anew in each segment. The running
-    sum is taken afresh every ``window`` rows, so that its rounding error stays bounded.
-    """
-    n = len(close)
-    out = np.full(n, np.nan)
-    squares = np.zeros(n)
-    for i in range(1, n):
-        squares[i] = np.log(close[i] / close[i - 1]) ** 2
-    start = 0
-    total = 0.0
-    for i in range(n):
-        if i == 0 or segment[i] != segment[i - 1]:
-            start = i
-            total = 0.0
-            continue
-        since = i - start
-        if since % window == 0:
-            total = 0.0
-            for j in range(i - window + 1, i + 1):
-                total += squares[j]
-        else:
-            total += squares[i]
-            if since > window:
-                total -= squares[i - window]
-        if since >= window:
-            out[i] = np.sqrt(max(total, 0.0) / window)
-    return out
-
-
-def volatility(frame: MarketFrame, window_ns: int) -> Floats:
-    """Per-bar volatility (fraction) over the last ``window_ns``, known at each bar's close."""
-    return realised_volatility(frame["close"], frame.segment, frame.interval.bars(window_ns))
 
 
 def barrier_widths(frame: MarketFrame, barriers: Barriers) -> tuple[Floats, Floats]:

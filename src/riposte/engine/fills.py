@@ -1,0 +1,320 @@
+"""Fills of the fill model: market orders with spread and impact, opening, closing, trade records.
+
+Market orders pay half the spread and the square-root impact of their share of the bar's volume.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from riposte.compiled import compiled
+from riposte.engine.accounting import apply_fill
+from riposte.engine.decide import ADD, ENTER, refuse
+from riposte.engine.enums import Rule
+from riposte.engine.margin import against, floor_to
+from riposte.engine.position import place_barriers
+from riposte.engine.records import FILLS, TRADES, Log, Records, Terms
+from riposte.engine.review import notional_caps
+
+PRICE_COLLAR = int(Rule.PRICE_COLLAR)
+STALE_DATA = int(Rule.STALE_DATA)
+PARTICIPATION = int(Rule.PARTICIPATION)
+
+
+@compiled
+def good_bar(bar: Any) -> bool:
+    """Whether the bar is there and its prices can be: finite, positive, low <= open, close <= high."""
+    if bar["present"] == 0:
+        return False
+    low, high = bar["low"], bar["high"]
+    finite = np.isfinite(bar["open"]) and np.isfinite(bar["close"])
+    return bool(
+        finite
+        and np.isfinite(low)
+        and np.isfinite(high)
+        and low > 0.0
+        and low <= bar["open"] <= high
+        and low <= bar["close"] <= high
+    )
+
+
+@compiled
+def slippage_fraction(instrument: Any, terms: Terms, bar: Any, notional: float) -> float:
+    """Half-spread plus square-root impact of a market order of ``notional`` USDT in this bar."""
+    volume = bar["quote_volume"]
+    share = min(notional / volume, 1.0) if volume > 0.0 else 1.0
+    volatility = bar["volatility"]
+    if not np.isfinite(volatility):
+        volatility = 0.0
+    impact = terms.costs["impact"] * volatility * np.sqrt(share)
+    return terms.costs["multiplier"] * (instrument["half_spread"] + impact)
+
+
+@compiled
+def book(
+    account: Any,
+    position: Any,
+    instrument: Any,
+    terms: Terms,
+    symbol: int,
+    side: int,
+    quantity: float,
+    price: float,
+    reference: float,
+    fee_rate: float,
+    leverage: float,
+    reason: int,
+    maker: int,
+    time: int,
+    log: Log,
+) -> None:
+    """Book one fill into the accounts and the fill record."""
+    fee = quantity * price * fee_rate * terms.costs["multiplier"]
+    slippage = abs(price - reference) * quantity
+    realised = apply_fill(
+        account, position, instrument, side, quantity, price, fee, slippage, leverage
+    )
+    row = log.fills[log.counts[FILLS]]
+    row["time"] = time
+    row["symbol"] = symbol
+    row["side"] = side
+    row["reason"] = reason
+    row["maker"] = maker
+    row["quantity"] = quantity
+    row["price"] = price
+    row["reference_price"] = reference
+    row["fee"] = fee
+    row["slippage"] = slippage
+    row["realised"] = realised
+    log.counts[FILLS] += 1
+
+
+@compiled
+def open_position(
+    account: Any,
+    positions: Records,
+    pending: Records,
+    symbol: int,
+    bar: Any,
+    instruments: Records,
+    terms: Terms,
+    time: int,
+    log: Log,
+) -> None:
+    """Fill an approved opening order at the bar's open, cut to what the limits allow at that price.
+
+    ``time`` is the bar's open. The order is dropped if the decision is too old, if the open has run
+    beyond the price collar, or if too little of the bar's volume is there to take.
+    """
+    order = pending[symbol]
+    position = positions[symbol]
+    instrument = instruments[symbol]
+    age = time - order["decided_at"]
+    if age > terms.limits["stale_ns"]:
+        refuse(log, time, symbol, STALE_DATA, float(terms.limits["stale_ns"]), float(age))
+        return
+    moved = abs(bar["open"] / order["reference_price"] - 1.0)
+    if moved > terms.limits["price_collar"]:
+        refuse(log, time, symbol, PRICE_COLLAR, terms.limits["price_collar"], moved)
+        return
+    side = order["side"]
+    wanted = order["quantity"] * bar["open"]
+    takeable = terms.costs["participation"] * bar["quote_volume"]
+    slip = slippage_fraction(instrument, terms, bar, min(wanted, takeable))
+    price = against(side, bar["open"] * (1.0 + side * slip), instrument["tick_size"])
+    stop_fraction = order["stop_loss"]
+    if order["kind"] == ADD:
+        stop_fraction = max((price - position["stop_price"]) * side / price, 0.0)
+    cap, rule = notional_caps(
+        account, positions, pending, symbol, instruments, terms, stop_fraction, order["leverage"]
+    )
+    if takeable < cap:
+        cap, rule = takeable, PARTICIPATION
+    quantity = floor_to(min(order["quantity"], max(cap, 0.0) / price), instrument["step_size"])
+    if quantity <= 0.0 or quantity * price < instrument["min_notional"]:
+        refuse(log, time, symbol, rule, cap, instrument["min_notional"])
+        return
+    if order["kind"] == ENTER:
+        begin_trade(account, position, order, quantity, price, time)
+    else:
+        position["adds"] += 1
+    book(
+        account,
+        position,
+        instrument,
+        terms,
+        symbol,
+        side,
+        quantity,
+        price,
+        bar["open"],
+        instrument["taker_fee"],
+        order["leverage"],
+        order["reason"],
+        0,
+        time,
+        log,
+    )
+    if order["kind"] == ENTER:
+        place_barriers(position, order, instrument, terms, price)
+
+
+@compiled
+def begin_trade(
+    account: Any, position: Any, order: Any, quantity: float, price: float, time: int
+) -> None:
+    """Start the record of a new trade in a flat position."""
+    # A forecast still waiting for its horizon is judged first; only models are judged at all.
+    if position["forecast_direction"] == 0 and order["model_id"] >= 0:
+        position["forecast_direction"] = order["side"]
+        position["forecast_due"] = time + order["horizon_ns"]
+        position["forecast_price"] = price
+    position["first_quantity"] = quantity
+    position["max_quantity"] = 0.0
+    position["realised"] = 0.0
+    position["fees"] = 0.0
+    position["funding"] = 0.0
+    position["slippage"] = 0.0
+    position["entry_notional"] = 0.0
+    position["exit_quantity"] = 0.0
+    position["exit_notional"] = 0.0
+    position["entry_price"] = 0.0
+    position["adds"] = 0
+    position["partial_taken"] = 0
+    position["trailing"] = 0
+    position["best_price"] = price
+    position["worst_price"] = price
+    position["mark"] = price
+    position["opened_at"] = time
+    position["expires_at"] = time + order["horizon_ns"]
+    position["confidence"] = order["confidence"]
+    position["regime"] = order["regime"]
+    position["model_id"] = order["model_id"]
+    position["equity_before"] = account["equity"]
+    account["trades_today"] += 1
+
+
+@compiled
+def end_trade(
+    account: Any, position: Any, terms: Terms, symbol: int, reason: int, time: int, log: Log
+) -> None:
+    """Write the finished trade and count it as won or lost, net of fees and funding."""
+    net = position["realised"] - position["fees"] - position["funding"]
+    side = 1 if position["stop_price"] < position["target_price"] else -1
+    closed = position["exit_quantity"]
+    row = log.trades[log.counts[TRADES]]
+    row["symbol"] = symbol
+    row["side"] = side
+    row["exit_reason"] = reason
+    row["regime"] = position["regime"]
+    row["model_id"] = position["model_id"]
+    row["opened_at"] = position["opened_at"]
+    row["closed_at"] = time
+    row["entry_price"] = position["entry_notional"] / closed
+    row["exit_price"] = position["exit_notional"] / closed
+    row["quantity"] = position["max_quantity"]
+    row["realised"] = position["realised"]
+    row["fees"] = position["fees"]
+    row["funding"] = position["funding"]
+    row["slippage"] = position["slippage"]
+    row["net"] = net
+    row["net_fraction"] = net / position["equity_before"]
+    row["confidence"] = position["confidence"]
+    row["adds"] = position["adds"]
+    row["best_price"] = position["best_price"]
+    row["worst_price"] = position["worst_price"]
+    log.counts[TRADES] += 1
+    account["trades"] += 1
+    if net > 0.0:
+        account["wins"] += 1
+        account["losses_in_row"] = 0
+    else:
+        account["losses_in_row"] += 1
+        pause = terms.limits["pause_after_losses"]
+        if pause > 0 and account["losses_in_row"] % pause == 0:
+            account["paused_until"] = time + terms.limits["pause_ns"]
+    position["stop_price"] = 0.0
+    position["target_price"] = 0.0
+    position["partial_price"] = 0.0
+
+
+@compiled
+def close_quantity(
+    account: Any,
+    position: Any,
+    instrument: Any,
+    terms: Terms,
+    symbol: int,
+    quantity: float,
+    price: float,
+    reference: float,
+    fee_rate: float,
+    reason: int,
+    maker: int,
+    time: int,
+    log: Log,
+) -> None:
+    """Reduce the position by ``quantity`` at ``price``; ends the trade when it becomes flat."""
+    side = -1 if position["quantity"] > 0.0 else 1
+    position["best_price"] = (
+        max(position["best_price"], price) if side < 0 else min(position["best_price"], price)
+    )
+    position["worst_price"] = (
+        min(position["worst_price"], price) if side < 0 else max(position["worst_price"], price)
+    )
+    book(
+        account,
+        position,
+        instrument,
+        terms,
+        symbol,
+        side,
+        quantity,
+        price,
+        reference,
+        fee_rate,
+        position["leverage"],
+        reason,
+        maker,
+        time,
+        log,
+    )
+    if position["quantity"] == 0.0:
+        end_trade(account, position, terms, symbol, reason, time, log)
+
+
+@compiled
+def close_at_market(
+    account: Any,
+    position: Any,
+    instrument: Any,
+    terms: Terms,
+    symbol: int,
+    bar: Any,
+    quantity: float,
+    reference: float,
+    reason: int,
+    time: int,
+    log: Log,
+) -> None:
+    """Leave ``quantity`` by a market order around ``reference``; never refused for lack of volume."""
+    side = -1 if position["quantity"] > 0.0 else 1
+    slip = slippage_fraction(instrument, terms, bar, quantity * reference)
+    price = against(side, reference * (1.0 + side * slip), instrument["tick_size"])
+    close_quantity(
+        account,
+        position,
+        instrument,
+        terms,
+        symbol,
+        quantity,
+        max(price, instrument["tick_size"]),
+        reference,
+        instrument["taker_fee"],
+        reason,
+        0,
+        time,
+        log,
+    )

@@ -1,0 +1,173 @@
+"""The rule-based position layer: how large, when to take part of the profit, when to add, when to leave.
+
+Everything is measured in R, the distance from the entry to the first stop. Stops only ever tighten.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from riposte.compiled import compiled
+from riposte.engine.enums import Intent, Reason
+from riposte.engine.limits import DAILY_LOSS, DRAWDOWN, HALTED, VOLATILITY
+from riposte.engine.margin import ceil_to, floor_to
+from riposte.engine.parameters import Sizing
+from riposte.engine.records import Terms
+
+ADD = int(Intent.ADD)
+EXIT = int(Intent.EXIT)
+
+TIME = int(Reason.TIME)
+REVERSAL = int(Reason.REVERSAL)
+ADDED = int(Reason.ADD)
+BY_DAILY_LOSS = int(Reason.DAILY_LOSS)
+BY_DRAWDOWN = int(Reason.DRAWDOWN)
+BY_VOLATILITY = int(Reason.VOLATILITY)
+BY_OPERATOR = int(Reason.OPERATOR)
+
+FIXED_FRACTION = int(Sizing.FIXED_FRACTION)
+FRACTIONAL_KELLY = int(Sizing.FRACTIONAL_KELLY)
+VOLATILITY_TARGET = int(Sizing.VOLATILITY_TARGET)
+
+_YEAR_NS = 365 * 86_400 * 1_000_000_000
+# At the threshold a signal gets this share of the largest size; full confidence gets all of it.
+_LEAST_CONFIDENT_SHARE = 0.5
+
+
+@compiled
+def halt_reason(halt: int) -> int:
+    """The exit reason that a halt gives to the positions it closes."""
+    if halt == DAILY_LOSS:
+        return BY_DAILY_LOSS
+    if halt == DRAWDOWN:
+        return BY_DRAWDOWN
+    if halt == VOLATILITY:
+        return BY_VOLATILITY
+    return BY_OPERATOR
+
+
+@compiled
+def wanted_notional(
+    terms: Terms, signal: Any, bar: Any, equity: float, cap: float, interval_ns: int
+) -> float:
+    """Notional (USDT) that the sizing method asks for; the caller cuts it to ``cap``.
+
+    fixed fraction: equity x fraction / stop. Fractional Kelly (Kelly 1956; Thorp 2006):
+    f = p - (1 - p) / b with b = target / stop is the share of equity to risk at the stop. Volatility
+    target: the notional whose yearly volatility is the target share of equity. Confidence: from half
+    of the cap at the threshold to all of it at certainty.
+    """
+    method = terms.rules["sizing"]
+    stop = signal["stop_loss"]
+    if method == FIXED_FRACTION:
+        return terms.rules["fixed_fraction"] * equity / stop
+    if method == FRACTIONAL_KELLY:
+        odds = signal["take_profit"] / stop
+        chance = signal["confidence"]
+        share = terms.rules["kelly_fraction"] * (chance - (1.0 - chance) / odds)
+        return max(share, 0.0) * equity / stop
+    if method == VOLATILITY_TARGET:
+        yearly = bar["volatility"] * np.sqrt(_YEAR_NS / interval_ns)
+        return terms.rules["volatility_target"] * equity / yearly
+    least = terms.rules["min_confidence"]
+    above = (signal["confidence"] - least) / max(1.0 - least, 1e-9)
+    return cap * (_LEAST_CONFIDENT_SHARE + (1.0 - _LEAST_CONFIDENT_SHARE) * min(above, 1.0))
+
+
+@compiled
+def place_barriers(position: Any, intent: Any, instrument: Any, terms: Terms, price: float) -> None:
+    """Set stop, target and partial target from an opening fill at ``price``.
+
+    The stop is rounded towards the entry and the targets away from it, so that rounding never adds
+    risk or invents profit.
+    """
+    tick = instrument["tick_size"]
+    up = 1.0 + intent["take_profit"]
+    if intent["side"] > 0:
+        position["stop_price"] = ceil_to(price * (1.0 - intent["stop_loss"]), tick)
+        position["target_price"] = ceil_to(price * up, tick)
+        part = ceil_to(price * (1.0 + intent["take_profit"] * terms.rules["partial_at"]), tick)
+    else:
+        position["stop_price"] = floor_to(price * (1.0 + intent["stop_loss"]), tick)
+        position["target_price"] = floor_to(price * (1.0 - intent["take_profit"]), tick)
+        part = floor_to(price * (1.0 - intent["take_profit"] * terms.rules["partial_at"]), tick)
+    position["partial_price"] = part if terms.rules["partial_at"] > 0.0 else 0.0
+    position["risk_per_coin"] = abs(price - position["stop_price"])
+
+
+@compiled
+def tighten_stop(position: Any, instrument: Any, terms: Terms) -> None:
+    """Move the stop to break-even after a partial profit and trail it behind the best price."""
+    side = 1.0 if position["quantity"] > 0.0 else -1.0
+    entry = position["entry_price"]
+    risk = position["risk_per_coin"]
+    stop = position["stop_price"]
+    if position["partial_taken"] == 1 and terms.rules["breakeven_after_partial"] == 1:
+        fees = 2.0 * terms.costs["multiplier"] * instrument["taker_fee"] * entry
+        stop = max(stop * side, entry * side + fees) * side
+    if terms.rules["trail_after"] > 0.0:
+        gained = (position["best_price"] - entry) * side
+        if gained >= terms.rules["trail_after"] * risk:
+            trailed = position["best_price"] - side * terms.rules["trail_distance"] * risk
+            if (trailed - stop) * side > 0.0:
+                stop = trailed
+                position["trailing"] = 1
+    tick = instrument["tick_size"]
+    rounded = floor_to(stop, tick) if side > 0.0 else ceil_to(stop, tick)
+    if (rounded - position["stop_price"]) * side > 0.0:
+        position["stop_price"] = rounded
+
+
+@compiled
+def write_exit(position: Any, reason: int, price: float, time: int, out: Any) -> None:
+    """Write an intent to leave the whole position."""
+    out["kind"] = EXIT
+    out["side"] = -1 if position["quantity"] > 0.0 else 1
+    out["reason"] = reason
+    out["quantity"] = abs(position["quantity"])
+    out["reference_price"] = price
+    out["decided_at"] = time
+
+
+@compiled
+def manage(
+    account: Any,
+    position: Any,
+    signal: Any,
+    bar: Any,
+    instrument: Any,
+    terms: Terms,
+    time: int,
+    out: Any,
+) -> None:
+    """Decide what to do with an open position at a close; writes an unapproved intent to ``out``."""
+    side = 1 if position["quantity"] > 0.0 else -1
+    tighten_stop(position, instrument, terms)
+    against = signal["direction"] == -side and signal["confidence"] >= terms.rules["min_confidence"]
+    reason = 0
+    if account["state"] == HALTED:
+        reason = halt_reason(account["halt"])
+    elif terms.rules["time_exit"] == 1 and time >= position["expires_at"]:
+        reason = TIME
+    elif terms.rules["exit_on_reversal"] == 1 and against:
+        reason = REVERSAL
+    if reason != 0:
+        write_exit(position, reason, bar["close"], time, out)
+        return
+    out["reference_price"] = bar["close"]
+    out["decided_at"] = time
+    if terms.rules["add_after"] <= 0.0 or position["adds"] >= terms.rules["max_adds"]:
+        return
+    gained = (bar["close"] - position["entry_price"]) * side
+    agrees = signal["direction"] == side and signal["confidence"] >= terms.rules["min_confidence"]
+    if agrees and gained >= terms.rules["add_after"] * position["risk_per_coin"]:
+        out["kind"] = ADD
+        out["side"] = side
+        out["reason"] = ADDED
+        out["quantity"] = floor_to(
+            terms.rules["add_share"] * position["first_quantity"], instrument["step_size"]
+        )
+        out["stop_loss"] = (bar["close"] - position["stop_price"]) * side / bar["close"]
+        out["leverage"] = position["leverage"]

@@ -1,0 +1,262 @@
+"""The gate: every order, from any source, passes here last, and only here is it approved.
+
+Orders that reduce a position are never refused for risk: nothing may keep the account from becoming
+smaller. An order that opens or adds is held against every limit; the first rule it breaks refuses it,
+with the limit and the value on record (SPEC K1-K3, K6).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from riposte.compiled import compiled
+from riposte.engine.accounting import used_margin
+from riposte.engine.enums import Intent, Rule
+from riposte.engine.limits import ACTIVE
+from riposte.engine.records import RING, Terms
+from riposte.market.interval import MINUTE_NS
+
+ENTER = int(Intent.ENTER)
+ADD = int(Intent.ADD)
+
+OK = int(Rule.NONE)
+BAD_NUMBER = int(Rule.BAD_NUMBER)
+STATE = int(Rule.STATE)
+PAUSED = int(Rule.PAUSED)
+ACCURACY = int(Rule.ACCURACY)
+TRADES_PER_DAY = int(Rule.TRADES_PER_DAY)
+ORDER_RATE = int(Rule.ORDER_RATE)
+DUPLICATE = int(Rule.DUPLICATE)
+SELF_TRADE = int(Rule.SELF_TRADE)
+LEVERAGE = int(Rule.LEVERAGE)
+MARGIN_FRACTION = int(Rule.MARGIN_FRACTION)
+RISK_PER_TRADE = int(Rule.RISK_PER_TRADE)
+LOSS_BUDGET = int(Rule.LOSS_BUDGET)
+MAX_ORDER_NOTIONAL = int(Rule.MAX_ORDER_NOTIONAL)
+MIN_NOTIONAL = int(Rule.MIN_NOTIONAL)
+NO_STOP = int(Rule.NO_STOP)
+VOLATILITY = int(Rule.VOLATILITY)
+FREE_MARGIN = int(Rule.FREE_MARGIN)
+OPPOSITE_POSITION = int(Rule.OPPOSITE_POSITION)
+STALE_DATA = int(Rule.STALE_DATA)
+MAX_POSITIONS = int(Rule.MAX_POSITIONS)
+HEAT = int(Rule.HEAT)
+
+# Relative slack for comparing a size with the cap it was cut to.
+_SLACK = 1.0 + 1e-9
+# A stop must stand clear of liquidation: at most this share of the way there.
+_STOP_TO_LIQUIDATION = 0.8
+
+
+@compiled
+def round_trip_fraction(instrument: Any, terms: Terms) -> float:
+    """Fees and half-spreads of entering and leaving as a taker, as a fraction of notional."""
+    return 2.0 * terms.costs["multiplier"] * (instrument["taker_fee"] + instrument["half_spread"])
+
+
+@compiled
+def open_risk(positions: Any) -> float:
+    """USDT still to be lost from the marks down to the stops of all open positions."""
+    total = 0.0
+    for s in range(len(positions)):
+        position = positions[s]
+        if position["quantity"] != 0.0:
+            total += max(0.0, (position["mark"] - position["stop_price"]) * position["quantity"])
+    return total
+
+
+@compiled
+def reserved(pending: Any, symbol: int, instruments: Any, terms: Terms) -> tuple[int, float, float]:
+    """What approved orders of other symbols, not filled yet, will take: (entries, margin, risk)."""
+    entries = 0
+    margin = 0.0
+    risk = 0.0
+    for s in range(len(pending)):
+        order = pending[s]
+        opens = order["kind"] == ENTER or order["kind"] == ADD
+        if s == symbol or order["approved"] == 0 or not opens:
+            continue
+        notional = order["quantity"] * order["reference_price"]
+        margin += notional / order["leverage"]
+        risk += notional * (order["stop_loss"] + round_trip_fraction(instruments[s], terms))
+        if order["kind"] == ENTER:
+            entries += 1
+    return entries, margin, risk
+
+
+@compiled
+def loss_budget(account: Any, positions: Any, terms: Terms) -> float:
+    """USDT that may still be put at risk before the daily or the drawdown limit would be met.
+
+    What open positions could lose down to their stops is already taken off, so that even if every
+    stop is hit the limits hold (gaps beyond a stop excepted).
+    """
+    equity = account["equity"]
+    daily = equity - account["day_start_equity"] * (1.0 - terms.limits["daily_loss"])
+    drawdown = equity - account["peak_equity"] * (1.0 - terms.limits["max_drawdown"])
+    return min(daily, drawdown) - open_risk(positions)
+
+
+@compiled
+def notional_caps(
+    account: Any,
+    positions: Any,
+    pending: Any,
+    symbol: int,
+    instruments: Any,
+    terms: Terms,
+    stop_fraction: float,
+    leverage: float,
+) -> tuple[float, int]:
+    """Largest extra notional (USDT) the limits allow for one symbol, and the rule that binds."""
+    equity = account["equity"]
+    position = positions[symbol]
+    _, margin_ahead, risk_ahead = reserved(pending, symbol, instruments, terms)
+    margins = used_margin(positions) + margin_ahead
+    loss_fraction = stop_fraction + round_trip_fraction(instruments[symbol], terms)
+    held_risk = abs(position["quantity"]) * position["risk_per_coin"]
+
+    cap = (terms.limits["margin_fraction"] * equity - position["margin"]) * leverage
+    rule = MARGIN_FRACTION
+    other = (terms.limits["risk_fraction"] * equity - held_risk) / loss_fraction
+    if other < cap:
+        cap, rule = other, RISK_PER_TRADE
+    other = (loss_budget(account, positions, terms) - risk_ahead) / loss_fraction
+    if other < cap:
+        cap, rule = other, LOSS_BUDGET
+    other = (terms.limits["heat_fraction"] * equity - margins) * leverage
+    if other < cap:
+        cap, rule = other, HEAT
+    other = (account["wallet"] + min(0.0, account["unrealised"]) - margins) * leverage
+    if other < cap:
+        cap, rule = other, FREE_MARGIN
+    if terms.limits["max_order_notional"] < cap:
+        cap, rule = terms.limits["max_order_notional"], MAX_ORDER_NOTIONAL
+    return cap, rule
+
+
+@compiled
+def orders_in_last_minute(account: Any, time: int) -> int:
+    """How many opening orders were approved in the minute before ``time``."""
+    count = 0
+    for i in range(RING):
+        at = account["order_times"][i]
+        if at > 0 and time - at < MINUTE_NS:
+            count += 1
+    return count
+
+
+@compiled
+def _standing(
+    account: Any,
+    positions: Any,
+    entries_ahead: int,
+    symbol: int,
+    intent: Any,
+    terms: Terms,
+    time: int,
+) -> tuple[int, float, float]:
+    """Rules on whether anything may be opened at all: (rule, limit, value)."""
+    if account["state"] != ACTIVE:
+        return STATE, float(ACTIVE), float(account["halt"])
+    if time < account["paused_until"]:
+        return PAUSED, float(account["paused_until"]), float(time)
+    if account["signals_off"] == 1 and intent["model_id"] >= 0:
+        return ACCURACY, terms.limits["min_accuracy"], 0.0
+    today = account["trades_today"] + entries_ahead
+    if intent["kind"] == ENTER and today >= terms.limits["trades_per_day"]:
+        return TRADES_PER_DAY, float(terms.limits["trades_per_day"]), float(today)
+    recent = orders_in_last_minute(account, time)
+    if recent >= terms.limits["orders_per_minute"]:
+        return ORDER_RATE, float(terms.limits["orders_per_minute"]), float(recent)
+    age = time - positions[symbol]["last_time"]
+    if age > terms.limits["stale_ns"]:
+        return STALE_DATA, float(terms.limits["stale_ns"]), float(age)
+    if intent["kind"] == ENTER:
+        held = entries_ahead
+        for s in range(len(positions)):
+            if positions[s]["quantity"] != 0.0:
+                held += 1
+        if held >= terms.limits["max_positions"]:
+            return MAX_POSITIONS, float(terms.limits["max_positions"]), float(held)
+    return OK, 0.0, 0.0
+
+
+@compiled
+def _sanity(
+    position: Any, intent: Any, instrument: Any, terms: Terms, volatility_ratio: float
+) -> tuple[int, float, float]:
+    """Rules on the order itself, whatever the account: (rule, limit, value)."""
+    price = intent["reference_price"]
+    quantity = intent["quantity"]
+    stop = intent["stop_loss"]
+    if not (np.isfinite(price) and np.isfinite(quantity) and price > 0.0 and quantity > 0.0):
+        return BAD_NUMBER, 0.0, quantity
+    if not volatility_ratio < terms.limits["volatility_ratio"]:  # NaN refuses too
+        return VOLATILITY, terms.limits["volatility_ratio"], volatility_ratio
+    if not intent["leverage"] <= terms.limits["max_leverage"] * _SLACK:
+        return LEVERAGE, terms.limits["max_leverage"], intent["leverage"]
+    if not (0.0 < stop < _STOP_TO_LIQUIDATION / intent["leverage"]):
+        return NO_STOP, _STOP_TO_LIQUIDATION / intent["leverage"], stop
+    held = position["quantity"]
+    if held * intent["side"] < 0.0 or (held != 0.0 and intent["kind"] == ENTER):
+        return OPPOSITE_POSITION, 0.0, held
+    if held != 0.0 and (position["target_price"] - price) * intent["side"] <= 0.0:
+        return SELF_TRADE, position["target_price"], price
+    if quantity * price < instrument["min_notional"]:
+        return MIN_NOTIONAL, instrument["min_notional"], quantity * price
+    return OK, 0.0, 0.0
+
+
+@compiled
+def review_reduction(intent: Any) -> tuple[int, float, float]:
+    """Approve an intent that only makes a position smaller; refuses nothing but a senseless number."""
+    if not (np.isfinite(intent["quantity"]) and intent["quantity"] > 0.0):
+        return BAD_NUMBER, 0.0, intent["quantity"]
+    intent["approved"] = 1
+    return OK, 0.0, 0.0
+
+
+@compiled
+def review(
+    account: Any,
+    positions: Any,
+    pending: Any,
+    symbol: int,
+    instruments: Any,
+    terms: Terms,
+    volatility_ratio: float,
+    time: int,
+) -> tuple[int, float, float]:
+    """Approve the intent in ``pending[symbol]``, or say which rule refuses it: (rule, limit, value); rule 0 is approval."""
+    intent = pending[symbol]
+    if intent["approved"] == 1:
+        return DUPLICATE, 0.0, intent["quantity"]
+    if intent["kind"] != ENTER and intent["kind"] != ADD:
+        return review_reduction(intent)
+    position = positions[symbol]
+    entries_ahead, _, _ = reserved(pending, symbol, instruments, terms)
+    rule, limit, value = _standing(account, positions, entries_ahead, symbol, intent, terms, time)
+    if rule == OK:
+        rule, limit, value = _sanity(position, intent, instruments[symbol], terms, volatility_ratio)
+    if rule == OK:
+        cap, binding = notional_caps(
+            account,
+            positions,
+            pending,
+            symbol,
+            instruments,
+            terms,
+            intent["stop_loss"],
+            intent["leverage"],
+        )
+        notional = intent["quantity"] * intent["reference_price"]
+        if notional > cap * _SLACK:
+            rule, limit, value = binding, cap, notional
+    if rule == OK:
+        intent["approved"] = 1
+        account["order_times"][account["orders_at"]] = time
+        account["orders_at"] = (account["orders_at"] + 1) % RING
+    return rule, limit, value
