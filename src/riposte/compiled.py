@@ -17,15 +17,16 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from numba.core import config
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_numba_config: Any = config  # its settings are made at run time; no type knows them
 _PACKAGE = Path(__file__).resolve().parent
-_BELOW_EVERY_ROOM = (_PACKAGE / "market", _PACKAGE / "compiled.py")
 
 
 @functools.cache
@@ -44,11 +45,18 @@ def cache_root() -> Path:
 
 @functools.cache
 def room_fingerprint(room: Path) -> str:
-    """Hash of every source file a function in ``room`` (a folder, or a single file) may call into."""
+    """Hash of every source file that a function in the folder ``room`` may call into.
+
+    A room of the package counts with its sub-folders and the rooms below it. A user's own folder
+    counts with the files beside it and the whole package, whose primitives they may call.
+    """
+    ours = _PACKAGE in room.parents
+    places = [*room.rglob("*.py")] if ours else [*room.glob("*.py"), *_PACKAGE.rglob("*.py")]
+    if ours:
+        places += [*(_PACKAGE / "market").rglob("*.py"), _PACKAGE / "compiled.py"]
     digest = hashlib.sha256()
-    for place in (room, *_BELOW_EVERY_ROOM):
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(path.read_bytes())
+    for path in sorted(places):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -56,19 +64,16 @@ def _room_of(function: Callable[..., object]) -> Path:
     source = Path(inspect.getfile(function)).resolve()
     if _PACKAGE in source.parents:
         return _PACKAGE / source.relative_to(_PACKAGE).parts[0]
-    return source  # a user's own file: it may call our primitives, see below
+    return source.parent
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` with Numba in nopython mode; releases the GIL, caches on disk."""
     room = _room_of(function)
-    fingerprint = room_fingerprint(room)
-    if _PACKAGE not in room.parents:
-        fingerprint += room_fingerprint(_PACKAGE)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_root() / f"{room.stem}-{fingerprint}")
+    before = _numba_config.CACHE_DIR
+    _numba_config.CACHE_DIR = str(cache_root() / f"{room.name}-{room_fingerprint(room)}")
     try:
         decorated = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = before
+        _numba_config.CACHE_DIR = before
     return cast(Callable[P, R], decorated)

@@ -30,9 +30,7 @@ PLAIN = Instrument(
 )
 
 FREE = Costs(impact=0.0, participation=1.0)
-STEADY = PositionRules(
-    min_confidence=0.5, partial_at=0.0, trail_after=0.0, exit_on_reversal=False
-)
+STEADY = PositionRules(min_confidence=0.5, partial_at=0.0, trail_after=0.0, exit_on_reversal=False)
 # Limits so wide that only the ones a test names matter.
 WIDE = Limits(
     margin_fraction=1.0,

@@ -13,10 +13,13 @@ from riposte.engine.records import REFUSALS, Log, Records, Terms
 from riposte.engine.review import (
     MIN_NOTIONAL,
     NO_STOP,
+    OK,
     STATE,
     notional_caps,
+    reserved,
     review,
     review_reduction,
+    standing,
 )
 
 NOTHING = int(Intent.NOTHING)
@@ -61,6 +64,13 @@ def propose_entry(
     """Size an entry into ``pending[symbol]``, unapproved; or (rule, limit, value) where none fits."""
     instrument = instruments[symbol]
     out = pending[symbol]
+    out["kind"] = ENTER
+    out["model_id"] = signal["model_id"]
+    # First whether anything may be opened, so that the record names the cause and not a symptom.
+    ahead, _, _ = reserved(pending, symbol, instruments, terms)
+    refusal = standing(account, positions, ahead, symbol, out, terms, time)
+    if refusal[0] != OK:
+        return refusal
     stop = signal["stop_loss"]
     if not (stop > 0.0 and signal["take_profit"] > 0.0):  # NaN widths refuse too
         return NO_STOP, 0.0, stop
@@ -75,7 +85,6 @@ def propose_entry(
         # Name the limit that leaves too little room, or the minimum itself where none does.
         binding = rule if cap < instrument["min_notional"] else MIN_NOTIONAL
         return binding, max(cap, 0.0), instrument["min_notional"]
-    out["kind"] = ENTER
     out["side"] = signal["direction"]
     out["reason"] = SIGNAL
     out["quantity"] = quantity
@@ -86,9 +95,8 @@ def propose_entry(
     out["confidence"] = signal["confidence"]
     out["horizon_ns"] = signal["horizon_ns"]
     out["regime"] = signal["regime"]
-    out["model_id"] = signal["model_id"]
     out["decided_at"] = time
-    return 0, 0.0, 0.0
+    return OK, 0.0, 0.0
 
 
 @compiled
@@ -134,17 +142,17 @@ def decide(
         signal = signals[s]
         if signal["model_id"] >= 0:
             accept_model(account, signal["model_id"])
-        rule, limit, value = 0, 0.0, 0.0
+        rule, limit, value = OK, 0.0, 0.0
         if position["quantity"] != 0.0:
             manage(account, position, signal, bar, instruments[s], terms, time, out[s])
         elif signal["direction"] != 0 and signal["confidence"] >= terms.rules["min_confidence"]:
             rule, limit, value = propose_entry(
                 account, positions, s, signal, bar, instruments, terms, interval_ns, time, out
             )
-        if out[s]["kind"] != NOTHING:
+        if rule == OK and out[s]["kind"] != NOTHING:
             rule, limit, value = review(
                 account, positions, out, s, instruments, terms, bar["volatility_ratio"], time
             )
-        if rule != 0:
+        if rule != OK:
             clear(out[s])
             refuse(log, time, s, rule, limit, value)

@@ -77,25 +77,7 @@ def resume(account: Any, time: int) -> None:
     account["paused_until"] = 0
     account["returns_count"] = 0
     account["returns_at"] = 0
-
-
-@compiled
-def roll_day(account: Any, time: int) -> None:
-    """At the first close of a new UTC day: store the day's return, reset the daily tier."""
-    day = time // DAY_NS
-    if day == account["day"]:
-        return
-    if account["day"] >= 0 and account["day_start_equity"] > 0.0:
-        at = account["returns_at"]
-        account["returns"][at] = account["equity"] / account["day_start_equity"] - 1.0
-        account["returns_at"] = (at + 1) % RING
-        account["returns_count"] = min(account["returns_count"] + 1, RING)
-    account["day"] = day
-    account["day_start_equity"] = account["equity"]
-    account["trades_today"] = 0
-    if account["halt"] == DAILY_LOSS or account["halt"] == LOSSES_IN_ROW:
-        account["losses_in_row"] = 0
-        lift(account, time)
+    account["sharpe"] = np.nan
 
 
 @compiled
@@ -124,6 +106,28 @@ def rolling_sharpe(account: Any, days: int, active_days: int) -> float:
     if squares <= 0.0:
         return np.nan
     return mean / np.sqrt(squares / (days - 1)) * np.sqrt(_DAYS_PER_YEAR)
+
+
+@compiled
+def roll_day(account: Any, terms: Terms, time: int) -> None:
+    """At the first close of a new UTC day: store the day's return, reset the daily tier."""
+    day = time // DAY_NS
+    if day == account["day"]:
+        return
+    if account["day"] >= 0 and account["day_start_equity"] > 0.0:
+        at = account["returns_at"]
+        account["returns"][at] = account["equity"] / account["day_start_equity"] - 1.0
+        account["returns_at"] = (at + 1) % RING
+        account["returns_count"] = min(account["returns_count"] + 1, RING)
+    days = min(terms.limits["sharpe_days"], RING)
+    if days > 1:
+        account["sharpe"] = rolling_sharpe(account, days, terms.limits["sharpe_active_days"])
+    account["day"] = day
+    account["day_start_equity"] = account["equity"]
+    account["trades_today"] = 0
+    if account["halt"] == DAILY_LOSS or account["halt"] == LOSSES_IN_ROW:
+        account["losses_in_row"] = 0
+        lift(account, time)
 
 
 @compiled
@@ -161,7 +165,7 @@ def update_limits(account: Any, terms: Terms, time: int, volatility_ratio: float
 
     ``volatility_ratio`` is the largest short-run/normal volatility of the symbols (NaN: unknown).
     """
-    roll_day(account, time)
+    roll_day(account, terms, time)
     needs_person = account["halt"] in (DRAWDOWN, REVIEW, OPERATOR)
     delay = terms.operator["resumes_after_ns"]
     if needs_person and delay != NEVER and time - account["state_since"] >= delay:
@@ -181,11 +185,6 @@ def update_limits(account: Any, terms: Terms, time: int, volatility_ratio: float
         stop_trading(account, VOLATILITY, HALTED, time)
     if account["losses_in_row"] >= terms.limits["losses_in_row"]:
         stop_trading(account, LOSSES_IN_ROW, REDUCING, time)
-    days = min(terms.limits["sharpe_days"], RING)
-    if (
-        days > 1
-        and rolling_sharpe(account, days, terms.limits["sharpe_active_days"])
-        < terms.limits["min_sharpe"]
-    ):
+    if account["sharpe"] < terms.limits["min_sharpe"]:
         stop_trading(account, REVIEW, REDUCING, time)
     account["time"] = time

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from riposte.engine.records import layout
 from riposte.market.interval import DAY_NS, HOUR_NS
 
 NEVER = -1
@@ -129,11 +130,13 @@ class EngineConfig:
 
 
 # By annotation, not by value: an int given for a float must not change the compiled record.
-_TYPES = {"float": np.float64, "int": np.int64, "bool": np.int8}
+_TYPES = {"float": "f8", "int": "i8", "bool": "i1"}
 
 
 def as_record(parameters: Any) -> Any:
-    """A dataclass of numbers as a single NumPy record with the same field names, in their order."""
+    """A dataclass of numbers as a single NumPy record with the same field names."""
     fields = dataclasses.fields(parameters)
-    dtype = np.dtype([(f.name, _TYPES.get(str(f.type), np.int64)) for f in fields], align=True)
-    return np.array([tuple(getattr(parameters, f.name) for f in fields)], dtype=dtype)[0]
+    record = np.zeros(1, layout([(f.name, _TYPES.get(str(f.type), "i8")) for f in fields]))
+    for f in fields:
+        record[f.name] = getattr(parameters, f.name)
+    return record[0]

@@ -16,12 +16,26 @@ from riposte.market.instrument import Instrument
 
 Records = NDArray[Any]  # a structured array of one of the dtypes below
 
+
+def layout(fields: Sequence[tuple[Any, ...]]) -> np.dtype[Any]:
+    """An aligned dtype without hidden padding, so that equal records are equal bytes.
+
+    Fields are stored by falling size; what is left to the next multiple of eight is the explicit
+    field ``reserved``, always zero.
+    """
+    by_size = sorted(fields, key=lambda field: -np.dtype(field[1]).itemsize)
+    used = np.dtype(by_size).itemsize
+    room = -used % 8
+    tail: list[tuple[Any, ...]] = [("reserved", "i1", (room,))] if room else []
+    return np.dtype([*by_size, *tail], align=True)
+
+
 RING = 128  # capacity of the rolling windows kept in the account
 
 BRACKETS = 16  # room for maintenance brackets per instrument
 
 # The contract rules of one symbol (market.instrument.Instrument) for compiled code.
-INSTRUMENT = np.dtype(
+INSTRUMENT = layout(
     [
         ("tick_size", "f8"),
         ("step_size", "f8"),
@@ -33,11 +47,10 @@ INSTRUMENT = np.dtype(
         ("bracket_count", "i8"),
         ("brackets", "f8", (BRACKETS, 4)),  # floor, rate, amount, maximum leverage
     ],
-    align=True,
 )
 
 # One bar of one symbol as the engine sees it; ``present`` 0 means there was no (good) bar.
-BAR = np.dtype(
+BAR = layout(
     [
         ("open", "f8"),
         ("high", "f8"),
@@ -50,11 +63,10 @@ BAR = np.dtype(
         ("funding", "f8"),  # sum of rates settled in (open_time, close_time]
         ("present", "i1"),
     ],
-    align=True,
 )
 
 # What the layers say about one symbol at a bar's close.
-SIGNAL = np.dtype(
+SIGNAL = layout(
     [
         ("direction", "i1"),  # Side
         ("confidence", "f8"),  # 0..1
@@ -64,10 +76,9 @@ SIGNAL = np.dtype(
         ("regime", "i1"),  # -1 unknown
         ("model_id", "i4"),  # which fitted model spoke; accuracy is counted per model
     ],
-    align=True,
 )
 
-ACCOUNT = np.dtype(
+ACCOUNT = layout(
     [
         ("deposits", "f8"),
         ("wallet", "f8"),  # deposits + realised - fees - funding
@@ -97,13 +108,13 @@ ACCOUNT = np.dtype(
         ("returns_at", "i8"),
         ("returns_count", "i8"),
         ("returns", "f8", (RING,)),  # daily equity returns
+        ("sharpe", "f8"),  # rolling, of those; NaN unknown
         ("order_times", "i8", (RING,)),
         ("orders_at", "i8"),
     ],
-    align=True,
 )
 
-POSITION = np.dtype(
+POSITION = layout(
     [
         ("quantity", "f8"),  # signed
         ("entry_price", "f8"),
@@ -144,11 +155,10 @@ POSITION = np.dtype(
         ("forecast_price", "f8"),
         ("forecast_due", "i8"),
     ],
-    align=True,
 )
 
 # An order wanted for one symbol. Only ``review`` sets ``approved``; a venue takes no other.
-INTENT = np.dtype(
+INTENT = layout(
     [
         ("kind", "i1"),  # Intent
         ("approved", "i1"),
@@ -165,10 +175,9 @@ INTENT = np.dtype(
         ("horizon_ns", "i8"),
         ("decided_at", "i8"),
     ],
-    align=True,
 )
 
-FILL = np.dtype(
+FILL = layout(
     [
         ("time", "i8"),
         ("symbol", "i4"),
@@ -182,10 +191,9 @@ FILL = np.dtype(
         ("slippage", "f8"),
         ("realised", "f8"),
     ],
-    align=True,
 )
 
-TRADE = np.dtype(
+TRADE = layout(
     [
         ("symbol", "i4"),
         ("side", "i1"),
@@ -208,12 +216,10 @@ TRADE = np.dtype(
         ("best_price", "f8"),
         ("worst_price", "f8"),
     ],
-    align=True,
 )
 
-REFUSAL = np.dtype(
+REFUSAL = layout(
     [("time", "i8"), ("symbol", "i4"), ("rule", "i4"), ("limit", "f8"), ("value", "f8")],
-    align=True,
 )
 
 
@@ -270,6 +276,7 @@ def new_account(equity: float) -> Any:
     for name in ("deposits", "wallet", "equity", "peak_equity", "day_start_equity"):
         account[name] = equity
     account["day"] = -1
+    account["sharpe"] = np.nan
     account["model_id"] = -1
     return account[0]
 

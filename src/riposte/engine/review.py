@@ -149,7 +149,7 @@ def orders_in_last_minute(account: Any, time: int) -> int:
 
 
 @compiled
-def _standing(
+def standing(
     account: Any,
     positions: Any,
     entries_ahead: int,
@@ -238,7 +238,7 @@ def review(
         return review_reduction(intent)
     position = positions[symbol]
     entries_ahead, _, _ = reserved(pending, symbol, instruments, terms)
-    rule, limit, value = _standing(account, positions, entries_ahead, symbol, intent, terms, time)
+    rule, limit, value = standing(account, positions, entries_ahead, symbol, intent, terms, time)
     if rule == OK:
         rule, limit, value = _sanity(position, intent, instruments[symbol], terms, volatility_ratio)
     if rule == OK:
