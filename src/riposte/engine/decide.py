@@ -113,6 +113,38 @@ def stop_absent(account: Any, position: Any, symbol: int, time: int, order: Any,
 
 
 @compiled
+def decide_symbol(
+    account: Any,
+    positions: Records,
+    symbol: int,
+    signal: Any,
+    bar: Any,
+    instruments: Records,
+    terms: Terms,
+    interval_ns: int,
+    time: int,
+    out: Records,
+    log: Log,
+) -> None:
+    """Decide for a symbol that has a position or a signal worth acting on."""
+    position = positions[symbol]
+    rule, limit, value = OK, 0.0, 0.0
+    if position["quantity"] != 0.0:
+        manage(account, position, signal, bar, instruments[symbol], terms, time, out[symbol])
+    else:
+        rule, limit, value = propose_entry(
+            account, positions, symbol, signal, bar, instruments, terms, interval_ns, time, out
+        )
+    if rule == OK and out[symbol]["kind"] != NOTHING:
+        rule, limit, value = review(
+            account, positions, out, symbol, instruments, terms, bar["volatility_ratio"], time
+        )
+    if rule != OK:
+        clear(out[symbol])
+        refuse(log, time, symbol, rule, limit, value)
+
+
+@compiled
 def decide(
     account: Any,
     positions: Records,
@@ -142,17 +174,8 @@ def decide(
         signal = signals[s]
         if signal["model_id"] >= 0:
             accept_model(account, signal["model_id"])
-        rule, limit, value = OK, 0.0, 0.0
-        if position["quantity"] != 0.0:
-            manage(account, position, signal, bar, instruments[s], terms, time, out[s])
-        elif signal["direction"] != 0 and signal["confidence"] >= terms.rules["min_confidence"]:
-            rule, limit, value = propose_entry(
-                account, positions, s, signal, bar, instruments, terms, interval_ns, time, out
+        wanted = signal["direction"] != 0 and signal["confidence"] >= terms.rules["min_confidence"]
+        if wanted or position["quantity"] != 0.0:
+            decide_symbol(
+                account, positions, s, signal, bar, instruments, terms, interval_ns, time, out, log
             )
-        if rule == OK and out[s]["kind"] != NOTHING:
-            rule, limit, value = review(
-                account, positions, out, s, instruments, terms, bar["volatility_ratio"], time
-            )
-        if rule != OK:
-            clear(out[s])
-            refuse(log, time, s, rule, limit, value)

@@ -227,8 +227,6 @@ def execute_pending(
 ) -> None:
     """Carry out the approved intent of one symbol at the bar's open (``time``), then empty its slot."""
     order = pending[symbol]
-    if order["approved"] == 0:
-        return
     position = positions[symbol]
     if order["kind"] == ENTER or order["kind"] == ADD:
         open_position(account, positions, pending, symbol, bar, instruments, terms, time, log)

@@ -81,9 +81,10 @@ def step(
             row["limit"], row["value"] = 0.0, bars[s]["close"]
             log.counts[2] += 1
             continue
-        execute_pending(
-            account, positions, pending, s, bars[s], instruments, terms, time - interval_ns, log
-        )
+        if pending[s]["approved"] == 1:
+            execute_pending(
+                account, positions, pending, s, bars[s], instruments, terms, time - interval_ns, log
+            )
         if positions[s]["quantity"] != 0.0:
             match_bar(account, positions[s], instruments[s], terms, s, bars[s], time, log)
     ratio = close_of_bar(account, positions, bars, terms, time)
