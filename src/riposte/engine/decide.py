@@ -145,6 +145,25 @@ def decide_symbol(
 
 
 @compiled
+def anything_to_decide(
+    account: Any, positions: Records, bars: Records, signals: Records, terms: Terms
+) -> bool:
+    """Whether :func:`decide` could write anything: most bars have no position and no signal."""
+    for s in range(len(positions)):
+        if positions[s]["quantity"] != 0.0:
+            return True
+        if bars[s]["present"] == 0:
+            if account["state"] != ACTIVE:
+                return True
+        elif (
+            signals[s]["direction"] != 0
+            and signals[s]["confidence"] >= terms.rules["min_confidence"]
+        ):
+            return True
+    return False
+
+
+@compiled
 def decide(
     account: Any,
     positions: Records,
@@ -172,10 +191,10 @@ def decide(
             continue
         clear(out[s])
         signal = signals[s]
-        if signal["model_id"] >= 0:
-            accept_model(account, signal["model_id"])
         wanted = signal["direction"] != 0 and signal["confidence"] >= terms.rules["min_confidence"]
         if wanted or position["quantity"] != 0.0:
+            if signal["model_id"] >= 0:
+                accept_model(account, signal["model_id"])
             decide_symbol(
                 account, positions, s, signal, bar, instruments, terms, interval_ns, time, out, log
             )

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import compiled, inlined
 from riposte.engine.accounting import exposure, settle_funding, value_account
-from riposte.engine.decide import decide
+from riposte.engine.decide import anything_to_decide, decide
 from riposte.engine.enums import Reason, Rule
 from riposte.engine.fills import close_at_market, good_bar
 from riposte.engine.limits import record_hit, update_limits
@@ -52,7 +52,7 @@ def close_of_bar(account: Any, positions: Records, bars: Records, terms: Terms, 
     return ratio
 
 
-@compiled
+@inlined
 def step(
     account: Any,
     positions: Records,
@@ -89,7 +89,10 @@ def step(
             match_bar(account, positions[s], instruments[s], terms, s, bars[s], time, log)
     ratio = close_of_bar(account, positions, bars, terms, time)
     update_limits(account, terms, time, ratio)
-    decide(account, positions, bars, signals, instruments, terms, interval_ns, time, pending, log)
+    if anything_to_decide(account, positions, bars, signals, terms):
+        decide(
+            account, positions, bars, signals, instruments, terms, interval_ns, time, pending, log
+        )
 
 
 @compiled
