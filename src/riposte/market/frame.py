@@ -31,7 +31,8 @@ class Column:
     """What a column of the market frame means and what happens where it has no value.
 
     ``missing``: ``refuse`` (a row without it is an error), ``leave`` (stays NaN) or ``carry`` (the
-    last known value holds for ``carry_ns`` after it became known, then NaN).
+    last known value holds for ``carry_ns`` after it became known, or until the next one of its
+    series is due if that is later, then NaN).
     ``delay_ns``: how long after its event time the value is published.
     """
 
@@ -55,25 +56,49 @@ COLUMNS: Mapping[str, Column] = {
     "index_price": Column("USDT", "leave", "index price at the bar's close"),
     "premium": Column("fraction", "leave", "premium index at the bar's close"),
     "funding_rate": Column(
-        "fraction per settlement", "carry", "last settled funding rate", carry_ns=9 * HOUR_NS
+        # A settlement is published seconds after the hour, so the close of that hour misses it.
+        "fraction per settlement",
+        "carry",
+        "last published settled funding rate",
+        carry_ns=9 * HOUR_NS,
+        delay_ns=MINUTE_NS,
     ),
     "funding_charge": Column(
-        "fraction", "leave", "sum of the rates settled in (open_time, close_time]; 0 where none"
+        "fraction",
+        "leave",
+        "sum of the rates settled in (open_time, close_time]; 0 where none, NaN where unknown",
     ),
     "hours_since_funding": Column(
         "hours", "carry", "time since the last settlement", carry_ns=9 * HOUR_NS
     ),
     "open_interest": Column(
-        "coins", "carry", "open interest", carry_ns=2 * HOUR_NS, delay_ns=0
+        # A snapshot stamped T is served some minutes after T: the close at T sees the one before.
+        "coins",
+        "carry",
+        "open interest",
+        carry_ns=2 * HOUR_NS,
+        delay_ns=5 * MINUTE_NS,
     ),
     "global_account_ratio": Column(
-        "ratio", "carry", "long/short ratio of all accounts", carry_ns=HOUR_NS, delay_ns=5 * MINUTE_NS
+        "ratio",
+        "carry",
+        "long/short ratio of all accounts",
+        carry_ns=HOUR_NS,
+        delay_ns=5 * MINUTE_NS,
     ),
     "top_account_ratio": Column(
-        "ratio", "carry", "long/short ratio of top accounts", carry_ns=HOUR_NS, delay_ns=5 * MINUTE_NS
+        "ratio",
+        "carry",
+        "long/short ratio of top accounts",
+        carry_ns=HOUR_NS,
+        delay_ns=5 * MINUTE_NS,
     ),
     "top_position_ratio": Column(
-        "ratio", "carry", "long/short ratio of top positions", carry_ns=HOUR_NS, delay_ns=5 * MINUTE_NS
+        "ratio",
+        "carry",
+        "long/short ratio of top positions",
+        carry_ns=HOUR_NS,
+        delay_ns=5 * MINUTE_NS,
     ),
     "taker_volume_ratio": Column(
         "ratio", "carry", "taker buy/sell volume ratio", carry_ns=HOUR_NS, delay_ns=5 * MINUTE_NS

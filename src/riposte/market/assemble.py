@@ -1,0 +1,179 @@
+"""From recorded series to the market frame: every value at the first bar close that could know it.
+
+A column is joined by one of three rules:
+
+* **at the close** (mark, index and premium price): the last value that held in the bar, provided it
+  is the one of the close; a bar without it stays NaN;
+* **carried** (funding rate, open interest, ratios): the last value that was *published* by the close
+  (event time plus the column's delay), for as long as the column's policy carries it, then NaN;
+* **summed over the bar** (funding charges, liquidations): what happened in ``(open_time,
+  close_time]``.
+
+Delays and carrying times are those of :data:`riposte.market.frame.COLUMNS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from riposte.errors import DataError, InputError
+from riposte.market.frame import COLUMNS, Column, Floats, MarketFrame, Times, make_frame
+from riposte.market.interval import HOUR_NS, SECOND_NS, Interval
+from riposte.market.series import Series, make_series
+
+_FIRST = ("open",)
+_LAST = ("close",)
+_HIGHEST = ("high",)
+_LOWEST = ("low",)
+
+
+def assemble(symbol: str, interval: Interval, series: Mapping[str, Series]) -> MarketFrame:
+    """The market frame of one symbol from its series, by kind.
+
+    ``series["klines"]`` is needed, in ``interval`` or a finer one that divides it; all other kinds
+    are optional, and what they would have given is NaN.
+
+    Raises:
+        DataError: if there are no candles, or a series belongs to another symbol or kind.
+        InputError: if the candles are coarser than ``interval`` or do not divide it.
+    """
+    for kind, each in series.items():
+        if each.kind != kind or each.symbol != symbol:
+            raise DataError(f"{symbol} {kind}: the series given is {each.title}")
+    if "klines" not in series or len(series["klines"]) == 0:
+        raise DataError(f"{symbol} {interval}: no bars")
+    klines = resample(series["klines"], interval)
+    close_time = klines.event_time + interval.ns
+    columns: dict[str, Floats] = dict(klines.columns)
+    for kind in ("mark", "index", "premium"):
+        if kind in series:
+            for name, values in series[kind].columns.items():
+                columns[name] = at_close(series[kind], values, close_time, interval)
+    for kind in ("open_interest", "ratios"):
+        if kind in series:
+            times, spacing = series[kind].event_time, series[kind].interval
+            for name, values in series[kind].columns.items():
+                columns[name] = carried(times, values, close_time, COLUMNS[name], spacing)
+    if "funding" in series:
+        columns.update(_funding_columns(series["funding"], close_time, interval))
+    if "liquidations" in series:
+        columns.update(_liquidation_columns(series["liquidations"], close_time, interval))
+    return make_frame(symbol, interval, klines.event_time, columns)
+
+
+def resample(klines: Series, interval: Interval) -> Series:
+    """Candles of a coarser interval from finer ones; only bars whose every part is there.
+
+    The coarse bars lie on the exchange's grid (multiples of the interval since 1970, UTC).
+
+    Raises:
+        InputError: if the candles are coarser than ``interval`` or do not divide it.
+    """
+    finer = klines.interval
+    if finer is None or interval.ns % finer.ns:
+        raise InputError(
+            f"{klines.title}: {interval} bars cannot be made of {finer} bars: "
+            f"import an interval that divides {interval}"
+        )
+    parts = interval.ns // finer.ns
+    if parts == 1:
+        return klines
+    bar_of_row = klines.event_time // interval.ns
+    starts = np.flatnonzero(np.diff(bar_of_row, prepend=bar_of_row[:1] - 1))
+    complete = np.diff(np.append(starts, len(klines))) == parts
+    starts = starts[complete]
+    columns: dict[str, Floats] = {}
+    for name, values in klines.columns.items():
+        bars = values[starts[:, None] + np.arange(parts)]
+        if name in _FIRST:
+            columns[name] = bars[:, 0]
+        elif name in _LAST:
+            columns[name] = bars[:, -1]
+        elif name in _HIGHEST:
+            columns[name] = bars.max(axis=1)
+        elif name in _LOWEST:
+            columns[name] = bars.min(axis=1)
+        else:
+            columns[name] = bars.sum(axis=1)
+    open_time = bar_of_row[starts] * interval.ns
+    return make_series("klines", klines.symbol, interval, open_time, columns)
+
+
+def at_close(prices: Series, values: Floats, close_time: Times, interval: Interval) -> Floats:
+    """The value that held at each close: at most one bar (of the finer of the two) old, else NaN."""
+    spacing = interval.ns if prices.interval is None else min(prices.interval.ns, interval.ns)
+    return _last_known(prices.event_time, values, close_time, spacing - 1)
+
+
+def carried(
+    event_time: Times,
+    values: Floats,
+    close_time: Times,
+    column: Column,
+    spacing: Interval | None = None,
+) -> Floats:
+    """The last value published by each close, for ``column.carry_ns`` after its publication, or
+    until the next one is due where the series is spaced wider than that."""
+    longest = max(column.carry_ns, spacing.ns if spacing else 0)
+    return _last_known(event_time + column.delay_ns, values, close_time, longest)
+
+
+def summed(event_time: Times, values: Floats, close_time: Times, interval_ns: int) -> Floats:
+    """The sum of the values with event time in ``(close_time - interval, close_time]``."""
+    row = np.searchsorted(close_time, event_time, side="left")
+    inside = row < len(close_time)
+    inside[inside] = event_time[inside] > close_time[row[inside]] - interval_ns
+    sums = np.bincount(row[inside], weights=values[inside], minlength=len(close_time))
+    return sums.astype(np.float64)
+
+
+def _last_known(known_time: Times, values: Floats, at: Times, longest_ns: int) -> Floats:
+    """As-of join: the last finite value with ``known_time <= at``, not older than ``longest_ns``."""
+    finite = np.isfinite(values)
+    known_time, values = known_time[finite], values[finite]
+    out = np.full(len(at), np.nan)
+    if len(values) == 0:
+        return out
+    row = np.searchsorted(known_time, at, side="right") - 1
+    found = row >= 0
+    found[found] = at[found] - known_time[row[found]] <= longest_ns
+    out[found] = values[row[found]]
+    return out
+
+
+def settlement_time(event_time: Times) -> Times:
+    """The second of a settlement: the exchange stamps them a few milliseconds late."""
+    return event_time // SECOND_NS * SECOND_NS
+
+
+def _funding_columns(funding: Series, close_time: Times, interval: Interval) -> dict[str, Floats]:
+    """Rate, charge and age. Where no settlement is known within the carrying time all are NaN, so
+    that an hour without a charge is told from an hour nothing is known about."""
+    settled = settlement_time(funding.event_time)
+    rate = funding["funding_rate"]
+    age = COLUMNS["hours_since_funding"]
+    last = carried(settled, settled.astype(np.float64), close_time, age)  # whole seconds: exact
+    hours = (close_time - last) / HOUR_NS
+    charge = np.where(np.isnan(last), np.nan, summed(settled, rate, close_time, interval.ns))
+    return {
+        "funding_rate": carried(settled, rate, close_time, COLUMNS["funding_rate"]),
+        "funding_charge": charge,
+        "hours_since_funding": hours,
+    }
+
+
+def _liquidation_columns(
+    forced: Series, close_time: Times, interval: Interval
+) -> dict[str, Floats]:
+    """Forced orders per bar: 0 where none, NaN for bars before the record starts or after it ends."""
+    if len(forced) == 0:
+        return {}
+    covered = (close_time - interval.ns >= forced.event_time[0]) & (
+        close_time <= forced.event_time[-1]
+    )
+    return {
+        name: np.where(covered, summed(forced.event_time, values, close_time, interval.ns), np.nan)
+        for name, values in forced.columns.items()
+    }
