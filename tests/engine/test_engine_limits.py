@@ -54,11 +54,12 @@ def test_a_daily_loss_halts_until_the_next_utc_day() -> None:
 def test_a_drawdown_shuts_down_until_a_person_resumes() -> None:
     book = Book(dataclasses.replace(WIDE, max_drawdown=0.05))
     book.at(12_000.0, hours=1)
-    assert book.at(11_400.0, hours=1) == (HALTED, Halt.DRAWDOWN)
+    assert book.at(11_431.0, hours=1) == (ACTIVE, Halt.NONE)
+    assert book.at(11_430.0, hours=1) == (HALTED, Halt.DRAWDOWN)  # 95 % of 5 %: no trade fits in
     assert book.at(13_000.0, hours=24 * 365) == (HALTED, Halt.DRAWDOWN)
     resume(book.account, book.time)
     assert book.at(13_000.0, hours=1) == (ACTIVE, Halt.NONE)
-    assert book.at(12_351.0, hours=1) == (ACTIVE, Halt.NONE)  # measured from the resumption
+    assert book.at(12_383.0, hours=1) == (ACTIVE, Halt.NONE)  # measured from the resumption
 
 
 def test_the_simulated_operator_resumes_after_his_delay_and_not_before() -> None:

@@ -31,6 +31,10 @@ OPERATOR = int(Halt.OPERATOR)
 # After a volatility stop the market must calm to this share of the limit before trading goes on, so
 # that a ratio hovering at the limit does not open and close the account at every bar.
 CALM = 2.0 / 3.0
+# The drawdown limit counts as reached when this share of it is used. The gate opens nothing whose stop
+# could break the limit, so with less left than this the account could neither trade nor ever lose the
+# rest: it would stand still without anyone being called.
+SPENT = 0.95
 _DAYS_PER_YEAR = 365.0
 
 
@@ -177,7 +181,7 @@ def update_limits(account: Any, terms: Terms, time: int, volatility_ratio: float
         lift(account, time)
 
     equity = account["equity"]
-    if equity <= account["peak_equity"] * (1.0 - terms.limits["max_drawdown"]):
+    if equity <= account["peak_equity"] * (1.0 - SPENT * terms.limits["max_drawdown"]):
         stop_trading(account, DRAWDOWN, HALTED, time)
     if equity <= account["day_start_equity"] * (1.0 - terms.limits["daily_loss"]):
         stop_trading(account, DAILY_LOSS, HALTED, time)
