@@ -1,1 +1,1 @@
-"""The catalogue of features: what is known, from the past only. Pure."""
+"""The feature catalogue: what the models see. One pure function per feature, grouped by family."""

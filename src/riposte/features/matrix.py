@@ -1,0 +1,145 @@
+"""The feature matrix: every feature of every bar, for training; and the last row of it, for live.
+
+Both call the same functions. Live hands each function only as many rows as its look-back, which is
+why the two agree whatever the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riposte.errors import DataError
+from riposte.features.catalogue import FeatureSpec, names, select, version
+from riposte.market.frame import Floats, MarketFrame, Times
+from riposte.market.interval import Interval
+
+# Columns are gathered in groups of this many before they are written into rows, for the cache's sake.
+_GROUP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMatrix:
+    """Features of one symbol, one row per bar of its frame.
+
+    ``values``: float64 (n, k), C order, read-only; NaN where a feature's look-back would reach before
+    the row's segment, or where the data it needs is missing. ``close_time``: int64 ns UTC (n,), when
+    each row became known. ``ready``: bool (n,), whether the segment holds enough history for every
+    feature (missing data aside). ``version``: hash of the features' definitions.
+    """
+
+    symbol: str
+    names: tuple[str, ...]
+    values: Floats
+    close_time: Times
+    ready: NDArray[np.bool_]
+    version: str
+
+
+def build_matrix(
+    frame: MarketFrame,
+    wanted: Iterable[str] | None = None,
+    features: Mapping[str, FeatureSpec] | None = None,
+) -> FeatureMatrix:
+    """The features named in ``wanted`` (None: the default set of the interval) of every row.
+
+    ``features`` is where the names are looked up; None means the built-in catalogue.
+
+    Raises:
+        InputError: if a name is unknown or its windows are too short for the frame's interval.
+    """
+    specs = _specs(frame, wanted, features)
+    values = np.empty((len(frame), len(specs)))
+    gathered = np.empty((_GROUP, len(frame)))
+    for first in range(0, len(specs), _GROUP):
+        group = specs[first : first + _GROUP]
+        for place, spec in enumerate(group):
+            gathered[place] = feature_values(spec, frame)
+        values[:, first : first + len(group)] = gathered[: len(group)].T
+    ready = row_in_segment(frame) >= _longest(specs, frame.interval) - 1
+    values.setflags(write=False)
+    ready.setflags(write=False)
+    return FeatureMatrix(
+        frame.symbol,
+        tuple(spec.name for spec in specs),
+        values,
+        frame.close_time,
+        ready,
+        version(specs),
+    )
+
+
+def latest_row(
+    frame: MarketFrame,
+    wanted: Iterable[str] | None = None,
+    features: Mapping[str, FeatureSpec] | None = None,
+) -> Floats:
+    """The features of the frame's last row, float64 (k,): what ``build_matrix`` gives for it.
+
+    Each feature sees only the rows of its look-back, so the cost does not grow with the history.
+    """
+    specs = _specs(frame, wanted, features)
+    history = int((frame.segment == frame.segment[-1]).sum())
+    row = np.full(len(specs), np.nan)
+    for place, spec in enumerate(specs):
+        lookback = spec.lookback(frame.interval)
+        if lookback <= history:
+            row[place] = _compute(spec, frame.rows(len(frame) - lookback, len(frame)))[-1]
+    return row
+
+
+def max_lookback(
+    wanted: Iterable[str],
+    interval: Interval,
+    features: Mapping[str, FeatureSpec] | None = None,
+) -> int:
+    """How many rows of one segment the last row of these features needs, its own included."""
+    return _longest(select(wanted, interval, features), interval)
+
+
+def feature_values(spec: FeatureSpec, frame: MarketFrame) -> Floats:
+    """One feature of every row; NaN in the first ``lookback - 1`` rows of each segment.
+
+    The function runs over the whole frame, gaps and all. Its look-back is bounded, so that what a gap
+    touched is exactly the rows that are blanked.
+    """
+    values = np.array(_compute(spec, frame))
+    values[row_in_segment(frame) < spec.lookback(frame.interval) - 1] = np.nan
+    return values
+
+
+def row_in_segment(frame: MarketFrame) -> Times:
+    """How many rows of its own segment come before each row, int64 (n,)."""
+    index = np.arange(len(frame))
+    starts = np.diff(frame.segment, prepend=frame.segment[:1] - 1) != 0
+    return index - np.maximum.accumulate(np.where(starts, index, 0))
+
+
+def _compute(spec: FeatureSpec, frame: MarketFrame) -> Floats:
+    inputs: dict[str, Floats | Times] = {name: frame[name] for name in spec.columns}
+    close_time = frame.close_time
+    close_time.setflags(write=False)
+    inputs["close_time"] = close_time
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = spec.compute(inputs, frame.interval)
+    if values.shape != (len(frame),):
+        raise DataError(
+            f"feature {spec.name!r} returned shape {values.shape} for {len(frame)} rows"
+        )
+    return values
+
+
+def _specs(
+    frame: MarketFrame,
+    wanted: Iterable[str] | None,
+    features: Mapping[str, FeatureSpec] | None,
+) -> tuple[FeatureSpec, ...]:
+    chosen = names(frame.interval, features=features) if wanted is None else wanted
+    return select(chosen, frame.interval, features)
+
+
+def _longest(specs: Iterable[FeatureSpec], interval: Interval) -> int:
+    return max((spec.lookback(interval) for spec in specs), default=1)
