@@ -68,7 +68,8 @@ Decorated = TypeVar("Decorated", bound=FeatureFunction)
 class FeatureSpec:
     """One feature of the catalogue.
 
-    ``columns``: the frame columns it reads. ``lookback(interval)``: how many rows, its own included,
+    ``columns``: the frame columns it reads; ``inputs``: these and, where it is a parameter,
+    ``close_time``. ``lookback(interval)``: how many rows, its own included,
     its value depends on. ``windows``: the durations (ns) of its window parameters. ``least_bars``:
     the fewest bars each window must hold for the feature to mean anything.
     """
@@ -76,6 +77,7 @@ class FeatureSpec:
     name: str
     group: str
     columns: tuple[str, ...]
+    inputs: tuple[str, ...]
     unit: str
     lookback: Callable[[Interval], int]
     function: FeatureFunction
@@ -85,11 +87,7 @@ class FeatureSpec:
 
     def compute(self, inputs: Mapping[str, Floats | Times], interval: Interval) -> Floats:
         """Its values over aligned inputs (columns by name, and ``close_time``), one per row."""
-        arguments = {
-            name: inputs[name]
-            for name in inspect.signature(self.function).parameters
-            if name not in self.windows
-        }
+        arguments = {name: inputs[name] for name in self.inputs}
         return self.function(**arguments, **_in_bars(self.windows, interval))
 
     def suits(self, interval: Interval) -> bool:
@@ -139,13 +137,19 @@ def feature(
     return declare
 
 
+def declared(function: FeatureFunction) -> tuple[FeatureSpec, ...]:
+    """The features that a decorated function stands for; none for any other function."""
+    specs: tuple[FeatureSpec, ...] = getattr(function, _SPECS, ())
+    return specs
+
+
 def collect(module: ModuleType) -> tuple[FeatureSpec, ...]:
     """The features declared in a module, in the order of its text."""
     return tuple(
         spec
         for member in vars(module).values()
         if inspect.isfunction(member) and member.__module__ == module.__name__
-        for spec in getattr(member, _SPECS, ())
+        for spec in declared(member)
     )
 
 
@@ -244,6 +248,7 @@ def _spec(
         name=name,
         group=group,
         columns=tuple(parameter for parameter in parameters if parameter in COLUMNS),
+        inputs=tuple(parameter for parameter in parameters if parameter not in windows),
         unit=sections["Unit"],
         lookback=lambda interval: lookback(**_in_bars(windows, interval)),
         function=function,

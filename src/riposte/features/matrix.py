@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riposte.errors import DataError
+from riposte.errors import InputError
 from riposte.features.catalogue import FeatureSpec, names, select, version
 from riposte.market.frame import Floats, MarketFrame, Times
 from riposte.market.interval import Interval
@@ -54,12 +54,13 @@ def build_matrix(
     specs = _specs(frame, wanted, features)
     values = np.empty((len(frame), len(specs)))
     gathered = np.empty((_GROUP, len(frame)))
+    place_in_segment = row_in_segment(frame)
     for first in range(0, len(specs), _GROUP):
         group = specs[first : first + _GROUP]
         for place, spec in enumerate(group):
-            gathered[place] = feature_values(spec, frame)
+            gathered[place] = _blanked(spec, frame, place_in_segment)
         values[:, first : first + len(group)] = gathered[: len(group)].T
-    ready = row_in_segment(frame) >= _longest(specs, frame.interval) - 1
+    ready = place_in_segment >= _longest(specs, frame.interval) - 1
     values.setflags(write=False)
     ready.setflags(write=False)
     return FeatureMatrix(
@@ -82,12 +83,13 @@ def latest_row(
     Each feature sees only the rows of its look-back, so the cost does not grow with the history.
     """
     specs = _specs(frame, wanted, features)
-    history = int((frame.segment == frame.segment[-1]).sum())
+    history = len(frame) - int(np.searchsorted(frame.segment, frame.segment[-1]))
     row = np.full(len(specs), np.nan)
-    for place, spec in enumerate(specs):
-        lookback = spec.lookback(frame.interval)
-        if lookback <= history:
-            row[place] = _compute(spec, frame.rows(len(frame) - lookback, len(frame)))[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for place, spec in enumerate(specs):
+            lookback = spec.lookback(frame.interval)
+            if lookback <= history:
+                row[place] = _compute(spec, frame, len(frame) - lookback)[-1]
     return row
 
 
@@ -106,9 +108,7 @@ def feature_values(spec: FeatureSpec, frame: MarketFrame) -> Floats:
     The function runs over the whole frame, gaps and all. Its look-back is bounded, so that what a gap
     touched is exactly the rows that are blanked.
     """
-    values = np.array(_compute(spec, frame))
-    values[row_in_segment(frame) < spec.lookback(frame.interval) - 1] = np.nan
-    return values
+    return _blanked(spec, frame, row_in_segment(frame))
 
 
 def row_in_segment(frame: MarketFrame) -> Times:
@@ -118,16 +118,22 @@ def row_in_segment(frame: MarketFrame) -> Times:
     return index - np.maximum.accumulate(np.where(starts, index, 0))
 
 
-def _compute(spec: FeatureSpec, frame: MarketFrame) -> Floats:
-    inputs: dict[str, Floats | Times] = {name: frame[name] for name in spec.columns}
-    close_time = frame.close_time
-    close_time.setflags(write=False)
-    inputs["close_time"] = close_time
+def _blanked(spec: FeatureSpec, frame: MarketFrame, place_in_segment: Times) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = spec.compute(inputs, frame.interval)
-    if values.shape != (len(frame),):
-        raise DataError(
-            f"feature {spec.name!r} returned shape {values.shape} for {len(frame)} rows"
+        values = np.array(_compute(spec, frame, 0))
+    values[place_in_segment < spec.lookback(frame.interval) - 1] = np.nan
+    return values
+
+
+def _compute(spec: FeatureSpec, frame: MarketFrame, first: int) -> Floats:
+    """The function's own result over the rows from ``first`` on."""
+    inputs: dict[str, Floats | Times] = {name: frame[name][first:] for name in spec.columns}
+    if "close_time" in spec.inputs:
+        inputs["close_time"] = frame.open_time[first:] + frame.interval.ns
+    values = spec.compute(inputs, frame.interval)
+    if values.shape != (len(frame) - first,):
+        raise InputError(
+            f"feature {spec.name!r} returned shape {values.shape} for {len(frame) - first} rows"
         )
     return values
 

@@ -20,7 +20,7 @@ from riposte.features.primitives import (
     rolling_mean_std,
     rolling_std,
     rolling_sum,
-    rolling_weighted,
+    rolling_weighted_mean,
     rolling_zscore,
 )
 from riposte.market.frame import Floats
@@ -269,7 +269,7 @@ def new_position_price(open_interest: Floats, close: Floats, window: int) -> Flo
     Source: Grinblatt and Han (2005), capital gains overhang, on open interest
     """
     added = np.maximum(open_interest - lag(open_interest, 1), 0.0)
-    mean, _ = rolling_weighted(close, added, window)
+    mean = rolling_weighted_mean(close, added, window)
     none_added = rolling_sum(added, window) == 0
     return np.where(none_added, 0.0, np.log(mean / rolling_mean(close, window)))
 

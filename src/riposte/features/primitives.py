@@ -96,8 +96,8 @@ def rolling_sum(values: Floats, window: int) -> Floats:
 
 
 def rolling_mean(values: Floats, window: int) -> Floats:
-    """Mean of the last ``window`` values."""
-    return rolling_sum(values, window) / window
+    """Mean of the last ``window`` values; in a flat window exactly the value."""
+    return _moments(_writable(values), window)[0]
 
 
 def rolling_max(values: Floats, window: int) -> Floats:
@@ -142,20 +142,19 @@ def rolling_correlation(x: Floats, y: Floats, window: int) -> Floats:
     return np.clip(ratio(products, np.sqrt(squares_x) * np.sqrt(squares_y)), -1.0, 1.0)
 
 
-def rolling_weighted(values: Floats, weights: Floats, window: int) -> tuple[Floats, Floats]:
-    """Weighted mean and standard deviation of the last ``window`` values; NaN where all weigh 0."""
-    total, mean, squares = _weighted_moments(_writable(values), _writable(weights), window)
-    nothing = total == 0
-    std = np.sqrt(ratio(squares, total))
-    return np.where(nothing, np.nan, mean), np.where(nothing, np.nan, std)
+def rolling_weighted_mean(values: Floats, weights: Floats, window: int) -> Floats:
+    """Weighted mean of the last ``window`` values; NaN where all weigh 0."""
+    return _weighted_means(_writable(values), _writable(weights), window)
 
 
-def share_below(values: Floats, level: Floats, weights: Floats, window: int) -> Floats:
-    """Share of the last ``window`` rows' weight that lies below ``level[t]``; 0.5 where all weigh 0.
+def share_below(
+    values: Floats, level: Floats, weights: Floats, pieces: int, step: int = 1
+) -> Floats:
+    """Share of the weight of rows ``t, t - step, ...`` (``pieces`` of them) that lies below ``level[t]``.
 
-    Costs ``window`` steps per row.
+    0.5 where all weigh 0; the first ``(pieces - 1) * step`` rows are NaN.
     """
-    return _share_below(_writable(values), _writable(level), _writable(weights), window)
+    return _share_below(_writable(values), _writable(level), _writable(weights), pieces, step)
 
 
 def position_in_range(values: Floats, low: Floats, high: Floats) -> Floats:
@@ -344,49 +343,43 @@ def _comoments(x: Floats, y: Floats, window: int) -> tuple[Floats, Floats, Float
 
 
 @compiled
-def _weighted_moments(x: Floats, weight: Floats, window: int) -> tuple[Floats, Floats, Floats]:
-    """Total weight, weighted mean and weighted sum of squared deviations per window."""
+def _weighted_means(x: Floats, weight: Floats, window: int) -> Floats:
     n = len(x)
-    head = np.empty((n, 3))
-    tail = np.empty((n, 3))
+    head = np.empty((n, 2))
+    tail = np.empty((n, 2))
     for start in range(0, n, window):
         stop = min(start + window, n)
         for side in range(2):
-            total, mean, squares = 0.0, 0.0, 0.0
+            total, mean = 0.0, 0.0
             for k in range(stop - start):
                 i = start + k if side == 0 else stop - 1 - k
                 total += weight[i]
                 if total != 0.0:
-                    step = x[i] - mean
-                    mean += step * weight[i] / total
-                    squares += weight[i] * step * (x[i] - mean)
+                    mean += (x[i] - mean) * (weight[i] / total)
                 kept = head if side == 0 else tail
-                kept[i, 0], kept[i, 1], kept[i, 2] = total, mean, squares
-    out = np.full((3, n), np.nan)
+                kept[i, 0], kept[i, 1] = total, mean
+    out = np.full(n, np.nan)
     for i in range(window - 1, n):
         first = i - window + 1
-        if first % window == 0:
-            out[0, i], out[1, i], out[2, i] = head[i, 0], head[i, 1], head[i, 2]
-            continue
-        old, new = tail[first], head[i]
-        total = old[0] + new[0]
-        out[0, i], out[1, i], out[2, i] = total, 0.0, 0.0
-        if total != 0.0:
-            step = new[1] - old[1]
-            out[1, i] = old[1] + step * new[0] / total
-            out[2, i] = old[2] + new[2] + step * step * old[0] * new[0] / total
-    return out[0], out[1], out[2]
+        total, mean = head[i, 0], head[i, 1]
+        if first % window != 0:
+            total += tail[first, 0]
+            mean = tail[first, 1] + (mean - tail[first, 1]) * (head[i, 0] / total)
+        out[i] = mean if total != 0.0 else np.nan
+    return out
 
 
 @compiled
-def _share_below(x: Floats, level: Floats, weight: Floats, window: int) -> Floats:
+def _share_below(x: Floats, level: Floats, weight: Floats, pieces: int, step: int) -> Floats:
     n = len(x)
     out = np.full(n, np.nan)
-    for i in range(window - 1, n):
+    for i in range((pieces - 1) * step, n):
         total, below = 0.0, 0.0
-        for j in range(i - window + 1, i + 1):
-            total += weight[j]
-            if x[j] < level[i]:
-                below += weight[j]
+        for piece in range(pieces - 1, -1, -1):
+            j = i - piece * step
+            if weight[j] != 0.0:  # without weight there may be no value
+                total += weight[j]
+                if x[j] < level[i]:
+                    below += weight[j]
         out[i] = below / total if total != 0.0 else 0.5
     return out

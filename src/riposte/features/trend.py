@@ -137,17 +137,19 @@ def macd_histogram(close: Floats) -> Floats:
     return histogram / close
 
 
-@feature("trend", lookback=lambda: wilder_rows(ADX_PERIOD, stages=2))
+@feature("trend", lookback=lambda: wilder_rows(ADX_PERIOD, stages=2) + ADX_PERIOD)
 def adx(high: Floats, low: Floats, close: Floats) -> Floats:
-    """Average directional index; 0 if the price has stood still for 100 bars.
+    """Average directional index; bars after 100 without movement count as 0.
 
     Formula: Wilder average (14) of abs(+DI - -DI) / (+DI + -DI)
     Unit: fraction in [0, 1]
-    Look-back: 28 bars plus those after which the start of the averages weighs below 1e-14
-    Source: Wilder (1978); TA-Lib ADX
+    Look-back: 42 bars plus those after which the start of the averages weighs below 1e-14
+    Source: Wilder (1978); TA-Lib DX, averaged as its ADX does
     """
-    values = talib.ADX(high, low, close, ADX_PERIOD) / 100.0
-    return np.where(standing_still(high, low), 0.0, values)
+    index = talib.DX(high, low, close, ADX_PERIOD) / 100.0
+    index = np.where(standing_still(high, low), 0.0, index)
+    # Wilder's average of n bars is the exponential average of 2n - 1.
+    return talib.EMA(index, 2 * ADX_PERIOD - 1)
 
 
 @feature("trend", lookback=lambda: wilder_rows(ADX_PERIOD))

@@ -16,7 +16,7 @@ from riposte.features.primitives import (
     rolling_correlation,
     rolling_mean,
     rolling_sum,
-    rolling_weighted,
+    rolling_weighted_mean,
     rolling_zscore,
     share_below,
 )
@@ -24,6 +24,7 @@ from riposte.market.frame import Floats
 
 CHAIKIN_PERIOD = 20
 MONEY_FLOW_PERIOD = 14
+PROFILE_PIECES = 24
 
 
 @feature("volume", lookback=lambda window: window, at=("24h", "7d"), least_bars=6)
@@ -85,7 +86,7 @@ def vwap_distance(high: Floats, low: Floats, close: Floats, volume: Floats, wind
     Look-back: window bars
     Source: Berkowitz, Logue and Noser (1988)
     """
-    mean, _ = rolling_weighted((high + low + close) / 3, volume, window)
+    mean = rolling_weighted_mean((high + low + close) / 3, volume, window)
     return _neutral(np.log(close / mean), window)
 
 
@@ -95,12 +96,18 @@ def volume_profile_position(
 ) -> Floats:
     """Share of the window's volume that was traded below the close; 0.5 if nothing was traded.
 
-    Formula: sum(volume * (p < close[t])) / sum(volume), p = (high + low + close) / 3
+    The window is cut into at most 24 pieces, each with its volume V and its average price P.
+
+    Formula: sum(V * (P < close[t])) / sum(V), P = sum(p * volume) / V, p = (high + low + close) / 3
     Unit: fraction in [0, 1]
     Look-back: window bars
     Source: Steidlmayer (1984), market profile
     """
-    return share_below((high + low + close) / 3, close, volume, window)
+    piece = max(1, window // PROFILE_PIECES)
+    traded = rolling_sum(volume, piece)
+    price = rolling_weighted_mean((high + low + close) / 3, volume, piece)
+    position = share_below(price, close, traded, window // piece, piece)
+    return np.where(np.isnan(rolling_sum(volume, window)), np.nan, position)
 
 
 @feature("volume", lookback=lambda window: window + 1, at=("4h", "24h"), least_bars=4)
