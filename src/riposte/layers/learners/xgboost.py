@@ -1,0 +1,107 @@
+"""XGBoost: gradient-boosted trees grown level by level. Saved in its own UBJSON format."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from riposte.errors import ModelError
+from riposte.layers.contract import Indices, check_features
+from riposte.market.frame import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class XGBoostClassifier:
+    """A fitted multi-class booster. It works in single precision inside."""
+
+    booster: Any
+    classes: int
+    features: int
+
+    def margins(self, features: Floats) -> Floats:
+        """See :class:`riposte.layers.contract.Classifier`."""
+        check_features(features, self.features, what="the XGBoost model")
+        raw = self.booster.inplace_predict(features, predict_type="margin")
+        return np.asarray(raw, np.float64).reshape(len(features), self.classes)
+
+    def contributions(self, features: Floats) -> Floats:
+        """See :class:`riposte.layers.contract.Classifier`."""
+        import xgboost
+
+        check_features(features, self.features, what="the XGBoost model")
+        matrix = xgboost.DMatrix(features, nthread=1)
+        values = np.asarray(self.booster.predict(matrix, pred_contribs=True), np.float64)
+        return values.reshape(len(features), self.classes, self.features + 1).transpose(0, 2, 1)
+
+    def payload(self) -> bytes:
+        """The booster in XGBoost's UBJSON format."""
+        return bytes(self.booster.save_raw("ubj"))
+
+
+@dataclass(frozen=True, slots=True)
+class XGBoostLearner:
+    """Small, strongly regularised trees; the fields mean what they mean in LightGBMLearner."""
+
+    rounds: int = 60
+    learning_rate: float = 0.05
+    depth: int = 3
+    bins: int = 63
+    feature_fraction: float = 0.5
+    row_fraction: float = 0.5
+    least_weight: float = 20.0
+    l2: float = 20.0
+
+    @property
+    def library(self) -> str:
+        return "xgboost-cpu"
+
+    @property
+    def suffix(self) -> str:
+        return "ubj"
+
+    def parameters(self, classes: int, seed: int) -> dict[str, Any]:
+        """XGBoost's own parameters; the same on any machine, whatever its cores."""
+        return {
+            "objective": "multi:softprob",
+            "num_class": classes,
+            "eta": self.learning_rate,
+            "max_depth": self.depth,
+            "max_bin": self.bins,
+            "colsample_bytree": self.feature_fraction,
+            "subsample": self.row_fraction,
+            "min_child_weight": self.least_weight,
+            "lambda": self.l2,
+            "tree_method": "hist",
+            "seed": seed,
+            "nthread": 1,
+            "verbosity": 0,
+        }
+
+    def fit(
+        self, features: Floats, target: Indices, weight: Floats, classes: int, seed: int
+    ) -> XGBoostClassifier:
+        """See :class:`riposte.layers.contract.Learner`."""
+        import xgboost
+
+        data = xgboost.QuantileDMatrix(
+            features, label=target, weight=weight, max_bin=self.bins, nthread=1
+        )
+        booster = xgboost.train(self.parameters(classes, seed), data, num_boost_round=self.rounds)
+        # What is used now is what would be loaded later, to the bit.
+        return self.load(bytes(booster.save_raw("ubj")))
+
+    def load(self, payload: bytes) -> XGBoostClassifier:
+        """See :class:`riposte.layers.contract.Learner`."""
+        import xgboost
+
+        booster = xgboost.Booster({"nthread": 1, "verbosity": 0})
+        try:
+            booster.load_model(bytearray(payload))
+            model = json.loads(booster.save_config())["learner"]["learner_model_param"]
+        except (xgboost.core.XGBoostError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"not an XGBoost model: {reason}") from None
+        return XGBoostClassifier(booster, int(model["num_class"]), int(booster.num_features()))

@@ -1,0 +1,76 @@
+"""Layer 1, fitted: regime probabilities for rows, and out-of-fold ones for the layers above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from riposte.layers.calibration import fit_calibration, softmax
+from riposte.layers.contract import REGIMES, TrainingSet
+from riposte.layers.ensemble import (
+    Ensemble,
+    Recipe,
+    Scores,
+    score,
+)
+from riposte.layers.learners.lightgbm import LightGBMLearner
+from riposte.layers.splits import purged_splits
+from riposte.market.frame import Floats
+
+CLASSES = len(REGIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeConfig:
+    """Settings of the regime layer. ``balance``: see ``balanced_weights``."""
+
+    lightgbm: LightGBMLearner = field(
+        default_factory=lambda: LightGBMLearner(rounds=40, learning_rate=0.08)
+    )
+    balance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeFit:
+    """The layer, the raw out-of-fold probabilities (n, 7; NaN where there are none), and scores."""
+
+    layer: Ensemble
+    out_of_fold: Floats
+    scores: Scores
+
+
+def fit_regime(
+    training: TrainingSet,
+    stretches: tuple[tuple[int, int], ...],
+    config: RegimeConfig,
+    seed: int,
+    least_rows: int,
+) -> RegimeFit | None:
+    """Fit the regime layer, or None where fewer than ``least_rows`` rows have a known regime.
+
+    What the layers above are trained on is the *uncalibrated* out-of-fold answer: the calibration is
+    fitted on all of those rows, later ones too, and would carry a trace of them back.
+    """
+    target = training.regime_label.astype(np.int64)
+    known = np.flatnonzero(target >= 0)
+    if len(known) < least_rows:
+        return None
+    recipe = Recipe((("lightgbm", config.lightgbm),), CLASSES, config.balance, seed, least_rows)
+    # Neighbouring rows share nearly all of their window, all alike: a flat weight says the same.
+    weight = np.ones(len(training))
+    splits = purged_splits(training.time, training.regime_end, stretches)
+    margins = recipe.out_of_fold(training.features, target, weight, splits)
+    judged = np.flatnonzero(np.isfinite(margins[:, 0]) & (target >= 0))
+    calibration = fit_calibration(margins[judged], target[judged], weight[judged])
+    members = recipe.fit(training.features[known], target[known], weight[known])
+    return RegimeFit(
+        layer=Ensemble(members, calibration),
+        out_of_fold=softmax(margins),
+        scores=score(calibration.probabilities(margins[judged]), target[judged], weight[judged]),
+    )
+
+
+def raw_probabilities(layer: Ensemble, features: Floats) -> Floats:
+    """What the layers above read: uncalibrated probabilities (n, 7), as in their training."""
+    return softmax(layer.margins(features))

@@ -1,0 +1,116 @@
+"""Features, labels and barrier widths of each symbol, and the rows a fold may learn from.
+
+This is the one place where the past (features) meets the future (labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riposte.features.catalogue import names
+from riposte.features.matrix import FeatureMatrix, build_matrix
+from riposte.labels.regimes import fit_regime_rule, regime_labels
+from riposte.labels.triple_barrier import BarrierLabels, Reading, triple_barrier
+from riposte.labels.weights import uniqueness
+from riposte.layers.contract import TrainingSet
+from riposte.market.barriers import Barriers, barrier_widths
+from riposte.market.frame import COLUMNS, Floats, MarketFrame, Times
+from riposte.proof.splits import Fold, training_rows
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolData:
+    """Everything a fold needs of one symbol, row by row of its frame."""
+
+    frame: MarketFrame
+    matrix: FeatureMatrix
+    labels: BarrierLabels
+    take_profit: Floats
+    stop_loss: Floats
+    settled: Times  # when a row's label is settled for every row alike: the end of its horizon
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Rows a signal can be asked for: features warm, widths known."""
+        rows: NDArray[np.bool_] = self.matrix.ready & np.isfinite(self.stop_loss)
+        return rows
+
+
+def prepare(
+    frame: MarketFrame,
+    barriers: Barriers,
+    *,
+    reading: Reading,
+    round_trip_cost: float,
+    wanted: Sequence[str],
+) -> SymbolData:
+    """Features, labels and widths of one frame."""
+    take_profit, stop_loss = barrier_widths(frame, barriers)
+    horizon = frame.interval.bars(barriers.horizon_ns) * frame.interval.ns
+    return SymbolData(
+        frame=frame,
+        matrix=build_matrix(frame, wanted),
+        labels=triple_barrier(frame, barriers, reading=reading, round_trip_cost=round_trip_cost),
+        take_profit=take_profit,
+        stop_loss=stop_loss,
+        settled=frame.close_time + horizon,
+    )
+
+
+def training_set(
+    data: Sequence[SymbolData], fold: Fold, embargo_ns: int
+) -> tuple[TrainingSet, int]:
+    """The rows of all symbols that the fold may learn from, in time order; and how many were purged.
+
+    A row is purged if its horizon had not ended ``embargo_ns`` before the test, whether or not a barrier
+    was reached earlier: keeping only the early ones would show the model fast outcomes alone.
+    """
+    rule = fit_regime_rule([each.frame.between(fold.train_start, fold.train_end) for each in data])
+    parts: list[dict[str, NDArray[np.generic]]] = []
+    purged = 0
+    for index, each in enumerate(data):
+        time = each.frame.close_time
+        known = each.usable & each.labels.known
+        inside = known & (time >= fold.train_start) & (time < fold.train_end)
+        keep = inside & training_rows(fold, time, each.settled, embargo_ns)
+        purged += int(inside.sum() - keep.sum())
+        regimes = regime_labels(each.frame, rule)
+        settled = regimes.end_time <= fold.test_start - embargo_ns
+        regime = np.where(settled, regimes.label, -1).astype(np.int8)
+        weight = uniqueness(time[keep], each.labels.end_time[keep])
+        parts.append(
+            {
+                "features": each.matrix.values[keep],
+                "time": time[keep],
+                "symbol": np.full(int(keep.sum()), index, np.int64),
+                "label": each.labels.label[keep],
+                "label_end": each.settled[keep],
+                "weight": weight,
+                "regime_label": regime[keep],
+                "regime_end": regimes.end_time[keep],
+                "long_return": each.labels.long_return[keep],
+                "short_return": each.labels.short_return[keep],
+                "take_profit": each.take_profit[keep],
+                "stop_loss": each.stop_loss[keep],
+            }
+        )
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.lexsort((joined["symbol"], joined["time"]))
+    return (
+        TrainingSet(
+            **{name: values[order] for name, values in joined.items()},
+            names=data[0].matrix.names,
+            feature_version=data[0].matrix.version,
+        ),
+        purged,
+    )
+
+
+def common_features(frames: Sequence[MarketFrame]) -> tuple[str, ...]:
+    """The catalogue's features for which at least one of the frames has the data."""
+    columns = [name for name in COLUMNS if any(frame.has(name) for frame in frames)]
+    return names(frames[0].interval, columns)

@@ -1,0 +1,333 @@
+"""A whole study: walk-forward, back-test, baselines, what-ifs and statistics, from frames to a Study."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from riposte.engine.enums import Reason, Rule
+from riposte.engine.parameters import EngineConfig
+from riposte.engine.run import MarketInputs, RunResult, run
+from riposte.features.catalogue import catalogue
+from riposte.labels.triple_barrier import Reading
+from riposte.layers.contract import REGIMES, Signals
+from riposte.layers.open_interest import open_interest_signals
+from riposte.layers.position.inputs import market_inputs
+from riposte.layers.stack import StackConfig
+from riposte.market.barriers import Barriers
+from riposte.market.frame import MarketFrame
+from riposte.market.instrument import Instrument
+from riposte.market.interval import HOUR_NS, format_duration
+from riposte.market.volatility import VolatilityWindows
+from riposte.proof import baselines, bootstrap, classification, targets
+from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
+from riposte.proof.dataset import SymbolData, common_features, prepare
+from riposte.proof.metrics import by_group, daily_returns
+from riposte.proof.results import (
+    FoldResult,
+    Importance,
+    LadderRung,
+    Outcome,
+    PriceHistory,
+    Reliability,
+    Study,
+)
+from riposte.proof.splits import walk_forward
+from riposte.proof.walkforward import FoldOutput, Task, run_folds, stitch
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """Everything that decides the numbers of a study."""
+
+    barriers: Barriers
+    engine: EngineConfig
+    stack: StackConfig
+    windows: VolatilityWindows = field(default_factory=VolatilityWindows)
+    reading: Reading = "symmetric"
+    train_months: int = 6
+    test_months: int = 1
+    step_months: int = 1
+    embargo_ns: int = HOUR_NS
+    round_trip_cost: float = 0.0014
+    ladder: tuple[float, ...] = (0.50, 0.55, 0.60, 0.65, 0.70)
+    open_interest_threshold: float = 0.3
+    random_seeds: int = 20
+    bootstrap_resamples: int = 1000
+    seed: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a study says about where it comes from; handed in, since nothing here reads a clock."""
+
+    title: str
+    source: str
+    real_data: bool
+    created: str
+    version: str
+    settings: str
+    quality: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfSample:
+    """The walk-forward's product: the market and what was said about it on unseen rows."""
+
+    data: tuple[SymbolData, ...]
+    folds: tuple[FoldOutput, ...]
+    signals: tuple[Signals, ...]
+    inputs: MarketInputs  # from the first test row to the last
+
+
+def describe_barriers(barriers: Barriers) -> str:
+    """The barriers in words."""
+    horizon = format_duration(barriers.horizon_ns)
+    if barriers.scale == "fixed":
+        return (
+            f"target {barriers.take_profit:.2%}, stop {barriers.stop_loss:.2%}, at most {horizon}"
+        )
+    return (
+        f"target {barriers.take_profit:g} and stop {barriers.stop_loss:g} times the volatility "
+        f"expected over {horizon}, at most {horizon}"
+    )
+
+
+def walk(
+    frames: Sequence[MarketFrame],
+    instruments: Sequence[Instrument],
+    plan: StudyPlan,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+) -> OutOfSample:
+    """Walk forward over the frames and stitch what the folds said about unseen months."""
+    report = progress or (lambda _what, _done, _total: None)
+    wanted = common_features(frames)
+    data = []
+    for done, frame in enumerate(frames):
+        report("features and labels", done, len(frames))
+        data.append(
+            prepare(
+                frame,
+                plan.barriers,
+                reading=plan.reading,
+                round_trip_cost=plan.round_trip_cost,
+                wanted=wanted,
+            )
+        )
+    report("features and labels", len(frames), len(frames))
+    folds = walk_forward(
+        min(int(f.open_time[0]) for f in frames),
+        max(int(f.close_time[-1]) for f in frames),
+        train_months=plan.train_months,
+        test_months=plan.test_months,
+        step_months=plan.step_months,
+    )
+    task = Task(
+        data=tuple(data),
+        stack=plan.stack,
+        embargo_ns=plan.embargo_ns,
+        round_trip_cost=plan.round_trip_cost,
+        min_confidence=plan.engine.rules.min_confidence,
+    )
+    outputs = run_folds(
+        folds, task, workers=workers, progress=lambda d, n: report("walk-forward folds", d, n)
+    )
+    signals, spoken_by = stitch(data, outputs)
+    inputs = market_inputs(
+        frames, signals, plan.barriers, instruments, model_ids=spoken_by, windows=plan.windows
+    )
+    first, last = folds[0].test_start, folds[-1].test_end
+    return OutOfSample(tuple(data), outputs, signals, between(inputs, first, last))
+
+
+def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
+    """The steps that close in ``[start, end]``."""
+    rows = (inputs.time >= start) & (inputs.time <= end)
+    return dataclasses.replace(
+        inputs, time=inputs.time[rows], bars=inputs.bars[rows], signals=inputs.signals[rows]
+    )
+
+
+def fingerprint(result: RunResult) -> str:
+    """Hash of the equity curve and the trades: equal runs have equal ones."""
+    digest = hashlib.sha256(result.equity.tobytes())
+    digest.update(result.trades.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def run_study(
+    frames: Sequence[MarketFrame],
+    instruments: Sequence[Instrument],
+    plan: StudyPlan,
+    provenance: Provenance,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Study:
+    """Walk forward, back-test, compare and judge."""
+    report = progress or (lambda _what, _done, _total: None)
+    seen = walk(frames, instruments, plan, workers=workers, progress=progress)
+    report("back-tests", 0, 4)
+    equity = plan.engine.starting_equity
+    result = run(seen.inputs, plan.engine)
+    system = outcome("Riposte", "The system as configured.", result, equity)
+    report("back-tests", 1, 4)
+    others = _baselines(frames, seen, plan, instruments)
+    report("back-tests", 2, 4)
+    ladder = tuple(_rung(seen.inputs, plan, threshold) for threshold in plan.ladder)
+    what_ifs = tuple(_what_if(seen.inputs, plan, m) for m in (0.0, 1.0, 2.0))
+    alone = run(seen.inputs, never_resumed(plan.engine))
+    report("back-tests", 3, 4)
+    reliability, accuracy = _reliability(seen)
+    returns = daily_returns(result.time, result.equity, equity)
+    intervals = bootstrap.intervals(returns, seed=plan.seed, resamples=plan.bootstrap_resamples)
+    report("back-tests", 4, 4)
+    trades = result.trades
+    symbols = tuple(frame.symbol for frame in frames)
+    return Study(
+        title=provenance.title,
+        source=provenance.source,
+        real_data=provenance.real_data,
+        created=provenance.created,
+        version=provenance.version,
+        settings=provenance.settings,
+        symbols=symbols,
+        interval=str(frames[0].interval),
+        barriers=describe_barriers(plan.barriers),
+        start=int(seen.inputs.time[0]),
+        end=int(seen.inputs.time[-1]),
+        starting_equity=equity,
+        prices=tuple(
+            _prices(e, s, seen.inputs) for e, s in zip(seen.data, seen.signals, strict=True)
+        ),
+        run=result,
+        system=dataclasses.replace(system, metrics={**system.metrics, "accuracy": accuracy}),
+        never_resumed=outcome(
+            "Nobody resumes", "The same, but nobody lifts a shut-down or a review.", alone, equity
+        ),
+        baselines=others,
+        cost_what_ifs=what_ifs,
+        ladder=ladder,
+        folds=_folds(seen.folds, result),
+        reliability=reliability,
+        targets=targets.judge({**system.metrics, "accuracy": accuracy}),
+        importance=_importance(seen),
+        intervals=intervals,
+        by_symbol=by_group(trades, trades["symbol"], dict(enumerate(symbols))),
+        by_regime=by_group(trades, trades["regime"], {**dict(enumerate(REGIMES)), -1: "unknown"}),
+        by_exit=by_group(trades, trades["exit_reason"], {int(r): r.name for r in Reason}),
+        refusals=_refusals(result),
+        quality=provenance.quality,
+        trials=len(ladder) + len(what_ifs) + 1,
+        fingerprint=fingerprint(result),
+    )
+
+
+def _baselines(
+    frames: Sequence[MarketFrame],
+    seen: OutOfSample,
+    plan: StudyPlan,
+    instruments: Sequence[Instrument],
+) -> tuple[Outcome, ...]:
+    equity = plan.engine.starting_equity
+    spoken = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
+    inputs = between(
+        market_inputs(frames, spoken, plan.barriers, instruments, windows=plan.windows),
+        int(seen.inputs.time[0]),
+        int(seen.inputs.time[-1]),
+    )
+    alone = run(inputs, at_threshold(plan.engine, 0.0))
+    chance, _ = baselines.random_entries(
+        seen.inputs, plan.engine, seeds=plan.random_seeds, seed=plan.seed
+    )
+    return (
+        baselines.buy_and_hold(seen.inputs, equity),
+        chance,
+        outcome(
+            "Open-interest signal alone",
+            f"The rule-based score, acted on beyond ±{plan.open_interest_threshold:g}.",
+            alone,
+            equity,
+        ),
+    )
+
+
+def _rung(inputs: MarketInputs, plan: StudyPlan, threshold: float) -> LadderRung:
+    config = at_threshold(plan.engine, threshold)
+    result = run(inputs, config)
+    acted = (inputs.signals["direction"] != 0) & (inputs.signals["confidence"] >= threshold)
+    metrics = outcome("", "", result, config.starting_equity).metrics
+    return LadderRung(threshold, int(acted.sum()), metrics)
+
+
+def _what_if(inputs: MarketInputs, plan: StudyPlan, multiplier: float) -> Outcome:
+    config = at_costs(plan.engine, multiplier)
+    note = f"Fees and slippage times {multiplier:g}; funding as recorded."
+    return outcome(f"Costs × {multiplier:g}", note, run(inputs, config), config.starting_equity)
+
+
+def _reliability(seen: OutOfSample) -> tuple[Reliability, float]:
+    labels, said = [], []
+    for index, each in enumerate(seen.data):
+        for fold in seen.folds:
+            rows = fold.rows[index]
+            known = each.labels.known[rows]
+            labels.append(each.labels.label[rows][known])
+            said.append(fold.signals[index].probabilities[known])
+    label, probabilities = np.concatenate(labels), np.concatenate(said)
+    curve = classification.reliability(*classification.side_confidence(label, probabilities))
+    return curve, classification.accuracy(label, probabilities)
+
+
+def _folds(outputs: Sequence[FoldOutput], result: RunResult) -> tuple[FoldResult, ...]:
+    done = []
+    for output in outputs:
+        fold = output.result
+        opened = result.trades["opened_at"]
+        mine = result.trades[(opened >= fold.test_start) & (opened < fold.test_end)]
+        at = np.searchsorted(result.time, [fold.test_start, fold.test_end])
+        ends = np.clip(at, 0, len(result.time) - 1)
+        change = float(result.equity[ends[1]] / result.equity[ends[0]] - 1.0)
+        done.append(dataclasses.replace(fold, trades=len(mine), net_return=change))
+    return tuple(done)
+
+
+def _importance(seen: OutOfSample) -> tuple[Importance, ...]:
+    total = np.sum([f.shap for f in seen.folds], axis=0)
+    if total.sum() <= 0.0:
+        return ()
+    share = total / total.sum()
+    known = catalogue()
+    names = seen.data[0].matrix.names
+    order = np.argsort(-share, kind="stable")
+    return tuple(
+        Importance(names[i], known[names[i]].group, float(share[i])) for i in order if share[i] > 0
+    )
+
+
+def _refusals(result: RunResult) -> Mapping[str, int]:
+    rules, counts = np.unique(result.refusals["rule"], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {Rule(int(rules[i])).name: int(counts[i]) for i in order}
+
+
+def _prices(each: SymbolData, said: Signals, inputs: MarketInputs) -> PriceHistory:
+    frame = each.frame
+    rows = (frame.close_time >= inputs.time[0]) & (frame.close_time <= inputs.time[-1])
+    return PriceHistory(
+        symbol=frame.symbol,
+        time=frame.open_time[rows],
+        open=frame["open"][rows],
+        high=frame["high"][rows],
+        low=frame["low"][rows],
+        close=frame["close"][rows],
+        regime=said.regime[rows],
+    )

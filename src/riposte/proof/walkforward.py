@@ -1,0 +1,216 @@
+"""Walk-forward: for each fold learn on the past, speak about the month after, stitch what was said.
+
+Folds run in parallel processes. What they share is inherited by forking, so nothing is copied or
+written; the result does not depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riposte.errors import DataError, ModelError
+from riposte.layers.contract import REGIMES, Signals
+from riposte.layers.stack import DecisionStack, StackConfig, fit_stack
+from riposte.market.frame import Floats
+from riposte.proof import classification
+from riposte.proof.dataset import SymbolData, training_set
+from riposte.proof.results import FoldResult
+from riposte.proof.splits import Fold
+
+Progress = Callable[[int, int], None]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOutput:
+    """What one fold said about its test rows."""
+
+    result: FoldResult
+    rows: tuple[Rows, ...]  # per symbol: the frame rows spoken about
+    signals: tuple[Signals, ...]  # per symbol: one row per row above
+    shap: Floats  # (k,) sum of |SHAP| over the sampled rows
+    shap_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """All that a fold needs besides its dates."""
+
+    data: tuple[SymbolData, ...]
+    stack: StackConfig
+    embargo_ns: int
+    round_trip_cost: float
+    min_confidence: float
+    shap_rows: int = 24
+
+
+def quiet(rows: int) -> Signals:
+    """Signals that say nothing, for rows no fold speaks about."""
+    return Signals(
+        direction=np.zeros(rows, np.int8),
+        confidence=np.full(rows, 0.5),
+        probabilities=np.tile([0.0, 1.0, 0.0], (rows, 1)),
+        regime=np.full(rows, -1, np.int8),
+        regime_probabilities=np.full((rows, len(REGIMES)), np.nan),
+    )
+
+
+def test_rows(each: SymbolData, fold: Fold) -> Rows:
+    """Frame rows decided inside the fold's test window for which a signal can be asked."""
+    time = each.frame.close_time
+    inside = each.usable & (time >= fold.test_start) & (time < fold.test_end)
+    return np.flatnonzero(inside).astype(np.int64)
+
+
+def run_fold(fold: Fold, task: Task) -> FoldOutput:
+    """Fit on the fold's training rows, predict its test rows, score it as a classifier.
+
+    A fold that cannot be fitted (too little data, one outcome only) speaks about nothing; its scores
+    are NaN and its row shows the count of rows there were.
+    """
+    training, purged = training_set(task.data, fold, task.embargo_ns)
+    rows = tuple(test_rows(each, fold) for each in task.data)
+    try:
+        stack = fit_stack(training, task.stack)
+    except (ModelError, DataError):
+        return _unfitted(fold, task, rows, len(training), purged)
+    signals = tuple(
+        stack.signals(
+            each.matrix.values[r], each.take_profit[r], each.stop_loss[r], task.round_trip_cost
+        )
+        for each, r in zip(task.data, rows, strict=True)
+    )
+    judged = [each.labels.known[r] for each, r in zip(task.data, rows, strict=True)]
+    label = np.concatenate(
+        [e.labels.label[r][k] for e, r, k in zip(task.data, rows, judged, strict=True)]
+    )
+    said = np.concatenate([s.probabilities[k] for s, k in zip(signals, judged, strict=True)])
+    shap, sampled = _importance(stack, task, rows, fold)
+    acted = sum(
+        int(np.sum((s.direction != 0) & (s.confidence >= task.min_confidence))) for s in signals
+    )
+    result = FoldResult(
+        index=fold.index,
+        train_start=fold.train_start,
+        train_end=fold.train_end,
+        test_start=fold.test_start,
+        test_end=fold.test_end,
+        train_rows=len(training),
+        test_rows=sum(map(len, rows)),
+        purged_rows=purged,
+        accuracy=classification.accuracy(label, said),
+        f1=classification.macro_f1(label, said),
+        log_loss=classification.log_loss(label, said),
+        base_log_loss=classification.base_log_loss(training.label, label),
+        calibration_error=classification.reliability(
+            *classification.side_confidence(label, said)
+        ).error,
+        signals=acted,
+        trades=0,
+        net_return=0.0,
+    )
+    return FoldOutput(result, rows, signals, shap, sampled)
+
+
+def _unfitted(
+    fold: Fold, task: Task, rows: tuple[Rows, ...], train_rows: int, purged: int
+) -> FoldOutput:
+    nothing = FoldResult(
+        index=fold.index,
+        train_start=fold.train_start,
+        train_end=fold.train_end,
+        test_start=fold.test_start,
+        test_end=fold.test_end,
+        train_rows=train_rows,
+        test_rows=sum(map(len, rows)),
+        purged_rows=purged,
+        accuracy=np.nan,
+        f1=np.nan,
+        log_loss=np.nan,
+        base_log_loss=np.nan,
+        calibration_error=np.nan,
+        signals=0,
+        trades=0,
+        net_return=0.0,
+    )
+    features = task.data[0].matrix.values.shape[1]
+    return FoldOutput(nothing, rows, tuple(quiet(len(r)) for r in rows), np.zeros(features), 0)
+
+
+def _importance(
+    stack: DecisionStack, task: Task, rows: tuple[Rows, ...], fold: Fold
+) -> tuple[Floats, int]:
+    """Summed |SHAP| of a seeded sample of the fold's test rows, and how many there were."""
+    rng = np.random.default_rng([task.stack.seed, fold.index])
+    asked = np.concatenate([each.matrix.values[r] for each, r in zip(task.data, rows, strict=True)])
+    if len(asked) == 0 or task.shap_rows == 0:
+        return np.zeros(asked.shape[1]), 0
+    chosen = asked[rng.integers(0, len(asked), task.shap_rows)]
+    return np.abs(stack.contributions(chosen)).sum(axis=0), len(chosen)
+
+
+_task: Task | None = None  # inherited by the worker processes of one walk-forward
+
+
+def _work(fold: Fold) -> FoldOutput:
+    if _task is None:
+        raise RuntimeError("a fold was started outside a walk-forward")
+    return run_fold(fold, _task)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run_folds(
+    folds: Sequence[Fold], task: Task, *, workers: int, progress: Progress | None = None
+) -> tuple[FoldOutput, ...]:
+    """All folds, in order; ``progress(done, total)`` is called as they finish."""
+    global _task  # noqa: PLW0603  handed to forked workers, not state between calls
+    report = progress or (lambda _done, _total: None)
+    if workers <= 1 or len(folds) == 1:
+        outputs = []
+        for done, fold in enumerate(folds, 1):
+            outputs.append(run_fold(fold, task))
+            report(done, len(folds))
+        return tuple(outputs)
+    _task = task
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_leave_interrupts_to_the_parent,
+    )
+    try:
+        waiting = [pool.submit(_work, fold) for fold in folds]
+        for done, _ in enumerate(as_completed(waiting), 1):
+            report(done, len(folds))
+        return tuple(each.result() for each in waiting)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        _task = None
+
+
+def stitch(
+    data: Sequence[SymbolData], outputs: Sequence[FoldOutput]
+) -> tuple[tuple[Signals, ...], tuple[NDArray[np.int32], ...]]:
+    """Out-of-sample signals per symbol and the fold that spoke each row (-1: none)."""
+    stitched, spoken_by = [], []
+    for index, each in enumerate(data):
+        whole = quiet(len(each.frame))
+        fold_of = np.full(len(each.frame), -1, np.int32)
+        for output in outputs:
+            rows, said = output.rows[index], output.signals[index]
+            for name in ("direction", "confidence", "probabilities", "regime"):
+                getattr(whole, name)[rows] = getattr(said, name)
+            whole.regime_probabilities[rows] = said.regime_probabilities
+            fold_of[rows] = output.result.index
+        stitched.append(whole)
+        spoken_by.append(fold_of)
+    return tuple(stitched), tuple(spoken_by)
