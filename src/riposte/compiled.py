@@ -17,7 +17,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 import numba
 from numba.core import config
@@ -81,7 +81,7 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return _compile(function, inline="always")
 
 
-def _compile(function: Callable[P, R], inline: str) -> Callable[P, R]:
+def _compile(function: Callable[P, R], inline: Literal["never", "always"]) -> Callable[P, R]:
     room = _room_of(function)
     before = _numba_config.CACHE_DIR
     _numba_config.CACHE_DIR = str(cache_root() / f"{room.name}-{room_fingerprint(room)}")

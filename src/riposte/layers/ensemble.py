@@ -4,24 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from riposte.layers.calibration import Calibration, calibration_error, log_loss
+from riposte.layers.calibration import calibration_error, log_loss
 from riposte.layers.contract import Classifier, Indices, Learner
 from riposte.layers.splits import InnerSplit
 from riposte.market.frame import Floats
 
 
+class Calibrated(Protocol):
+    """What turns an ensemble's margins into probabilities."""
+
+    def probabilities(self, margins: Floats) -> Floats:
+        """Calibrated probabilities (n, c) of margins (n, c)."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """The calibration as plain JSON values."""
+        ...
+
+
+C = TypeVar("C", bound=Calibrated)
+
+
 @dataclass(frozen=True, slots=True)
-class Ensemble:
+class Ensemble(Generic[C]):
     """Classifiers whose margins are averaged (a geometric mean of probabilities), then calibrated.
 
     Margins are averaged rather than probabilities, so that SHAP values stay exact sums.
     """
 
     members: tuple[tuple[str, Classifier], ...]  # by learner name
-    calibration: Calibration
+    calibration: C
 
     def margins(self, features: Floats) -> Floats:
         """Mean margins (n, c), not calibrated."""
@@ -32,13 +48,12 @@ class Ensemble:
         return self.calibration.probabilities(self.margins(features))
 
     def contributions(self, features: Floats) -> Floats:
-        """SHAP values (n, features + 1, c) of the calibrated margins, the last being the base."""
+        """SHAP values (n, features + 1, c) of the mean margins, the last being the base."""
         total = self.members[0][1].contributions(features)
         for _, member in self.members[1:]:
             total = total + member.contributions(features)
-        scaled: Floats = total * (self.calibration.slope / len(self.members))
-        scaled[:, -1, :] += np.array(self.calibration.bias)
-        return scaled
+        mean: Floats = total / len(self.members)
+        return mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +61,8 @@ class Scores:
     """How a layer did on rows it was not fitted on, label overlap weighted out.
 
     ``base_log_loss`` is that of always saying the class frequencies of those same rows, which no
-    forecaster without skill beats. The calibration has ``classes + 1`` numbers fitted on these rows;
-    the trees have seen none of them.
+    forecaster without skill beats. The few numbers of the calibration were fitted on these rows; the
+    trees have seen none of them.
     """
 
     rows: int

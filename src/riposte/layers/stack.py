@@ -38,6 +38,7 @@ from riposte.layers.contract import (
 from riposte.layers.ensemble import Ensemble, Scores
 from riposte.layers.learners import LEARNERS
 from riposte.layers.regime.layer import RegimeConfig, fit_regime, raw_probabilities
+from riposte.layers.signal.calibration import SideCalibration
 from riposte.layers.signal.layer import SignalConfig, fit_signal
 from riposte.layers.signal.rule import paying_direction
 from riposte.layers.splits import forward_splits
@@ -95,8 +96,8 @@ class DecisionStack:
     """
 
     names: tuple[str, ...]
-    regime: Ensemble | None
-    signal: Ensemble
+    regime: Ensemble[Calibration] | None
+    signal: Ensemble[SideCalibration]
     scores: Mapping[str, Scores]
     training: Training
     lineage: Lineage = field(default_factory=Lineage)
@@ -128,7 +129,10 @@ class DecisionStack:
         """
         joined, _ = self._joined(features)
         by_class = self.signal.contributions(joined)
+        calibration = self.signal.calibration
         toward: Floats = by_class[:, :, LONG] - by_class[:, :, SHORT]
+        toward *= calibration.direction_slope
+        toward[:, -1] += calibration.direction_bias
         return toward
 
     def contributions(self, features: Floats) -> Floats:
@@ -216,21 +220,22 @@ def save_stack(stack: DecisionStack, folder: Path, lineage: Lineage) -> None:
     Raises:
         StorageError: if the folder holds something else, or cannot be written.
     """
-    layers = {"signal": stack.signal}
+    layers = {"signal": stack.signal.members}
+    calibrations = {"signal": stack.signal.calibration.as_json()}
     if stack.regime is not None:
-        layers["regime"] = stack.regime
+        layers["regime"] = stack.regime.members
+        calibrations["regime"] = stack.regime.calibration.as_json()
     files: dict[str, bytes] = {}
     composition: dict[str, list[dict[str, str]]] = {}
     libraries = []
-    for layer, ensemble in layers.items():
+    for layer, members in layers.items():
         composition[layer] = []
-        for name, member in ensemble.members:
+        for name, member in members:
             learner = LEARNERS[name]()
             file = f"{layer}.{name}.{learner.suffix}"
             files[file] = member.payload()
             composition[layer].append({"learner": name, "file": file})
             libraries.append(learner.library)
-    calibrations = {layer: layers[layer].calibration.as_json() for layer in layers}
     files["calibration.json"] = json.dumps(calibrations, indent=2, sort_keys=True).encode()
     about = {
         **stack.describe(),
@@ -260,24 +265,21 @@ def load_stack(folder: Path, names: tuple[str, ...], feature_version: str = "") 
         if about["classes"]["regime"] != list(REGIMES):
             raise ModelError(f"model {folder} knows other regimes: {about['classes']['regime']}")
         calibrations = json.loads(artefact.files["calibration.json"])
-        layers = {
-            layer: Ensemble(
-                tuple(
-                    (
-                        part["learner"],
-                        LEARNERS[part["learner"]]().load(artefact.files[part["file"]]),
-                    )
-                    for part in parts
-                ),
-                Calibration.from_json(calibrations[layer]),
+        members = {
+            layer: tuple(
+                (part["learner"], LEARNERS[part["learner"]]().load(artefact.files[part["file"]]))
+                for part in parts
             )
             for layer, parts in about["layers"].items()
         }
+        regime = None
+        if "regime" in members:
+            regime = Ensemble(members["regime"], Calibration.from_json(calibrations["regime"]))
         trained = about["training"]
         return DecisionStack(
             names=tuple(about["features"]),
-            regime=layers.get("regime"),
-            signal=layers["signal"],
+            regime=regime,
+            signal=Ensemble(members["signal"], SideCalibration.from_json(calibrations["signal"])),
             scores={name: _scores_from_json(values) for name, values in about["scores"].items()},
             training=Training(
                 **{**trained, "class_counts": tuple(trained["class_counts"])},

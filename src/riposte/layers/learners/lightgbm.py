@@ -50,14 +50,14 @@ class LightGBMLearner:
 
     rounds: int = 60
     learning_rate: float = 0.05
-    leaves: int = 7
-    depth: int = 4
+    leaves: int = 4
+    depth: int = 2
     bins: int = 63
-    feature_fraction: float = 0.5
+    feature_fraction: float = 0.25
     row_fraction: float = 0.5
-    least_rows: int = 40
+    least_rows: int = 200
     least_weight: float = 5.0
-    l2: float = 20.0
+    l2: float = 100.0
 
     @property
     def library(self) -> str:

@@ -47,12 +47,12 @@ class XGBoostLearner:
 
     rounds: int = 60
     learning_rate: float = 0.05
-    depth: int = 3
+    depth: int = 2
     bins: int = 63
-    feature_fraction: float = 0.5
+    feature_fraction: float = 0.25
     row_fraction: float = 0.5
-    least_weight: float = 20.0
-    l2: float = 20.0
+    least_weight: float = 60.0
+    l2: float = 100.0
 
     @property
     def library(self) -> str:

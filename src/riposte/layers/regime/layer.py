@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from riposte.layers.calibration import fit_calibration, softmax
+from riposte.layers.calibration import Calibration, fit_calibration, softmax
 from riposte.layers.contract import REGIMES, TrainingSet
 from riposte.layers.ensemble import (
     Ensemble,
@@ -26,7 +26,15 @@ class RegimeConfig:
     """Settings of the regime layer. ``balance``: see ``balanced_weights``."""
 
     lightgbm: LightGBMLearner = field(
-        default_factory=lambda: LightGBMLearner(rounds=40, learning_rate=0.08)
+        default_factory=lambda: LightGBMLearner(
+            rounds=40,
+            learning_rate=0.08,
+            leaves=7,
+            depth=4,
+            feature_fraction=0.5,
+            least_rows=40,
+            l2=20.0,
+        )
     )
     balance: float = 0.0
 
@@ -35,7 +43,7 @@ class RegimeConfig:
 class RegimeFit:
     """The layer, the raw out-of-fold probabilities (n, 7; NaN where there are none), and scores."""
 
-    layer: Ensemble
+    layer: Ensemble[Calibration]
     out_of_fold: Floats
     scores: Scores
 
@@ -71,6 +79,6 @@ def fit_regime(
     )
 
 
-def raw_probabilities(layer: Ensemble, features: Floats) -> Floats:
+def raw_probabilities(layer: Ensemble[Calibration], features: Floats) -> Floats:
     """What the layers above read: uncalibrated probabilities (n, 7), as in their training."""
     return softmax(layer.margins(features))

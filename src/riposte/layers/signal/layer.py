@@ -8,7 +8,6 @@ from typing import Literal, get_args
 import numpy as np
 
 from riposte.errors import DataError, InputError, nearest
-from riposte.layers.calibration import fit_calibration
 from riposte.layers.contract import SIDES, Learner, TrainingSet
 from riposte.layers.ensemble import (
     Ensemble,
@@ -18,6 +17,11 @@ from riposte.layers.ensemble import (
 )
 from riposte.layers.learners.lightgbm import LightGBMLearner
 from riposte.layers.learners.xgboost import XGBoostLearner
+from riposte.layers.signal.calibration import (
+    DIRECTION_PRIOR,
+    SideCalibration,
+    fit_side_calibration,
+)
 from riposte.layers.splits import purged_splits
 from riposte.market.frame import Floats
 
@@ -31,14 +35,19 @@ class SignalConfig:
 
     ``balance``: 0 learns from the classes as frequent as they are, 1 gives each the same mass (see
     ``balanced_weights``); calibration puts the frequencies right again either way.
+    ``direction_prior``: how much skill in telling the sides apart is believed before it is shown, see
+    :mod:`riposte.layers.signal.calibration`.
     """
 
     model: SignalModel = "blend"
     lightgbm: LightGBMLearner = field(default_factory=LightGBMLearner)
     xgboost: XGBoostLearner = field(default_factory=XGBoostLearner)
     balance: float = 0.5
+    direction_prior: float = DIRECTION_PRIOR
 
     def __post_init__(self) -> None:
+        if not self.direction_prior > 0.0:
+            raise InputError(f"direction_prior must be above 0, not {self.direction_prior}")
         allowed = get_args(SignalModel)
         if self.model not in allowed:
             raise InputError(
@@ -59,7 +68,7 @@ class SignalConfig:
 class SignalFit:
     """The layer, its calibrated out-of-fold probabilities (n, 3; NaN where there are none), scores."""
 
-    layer: Ensemble
+    layer: Ensemble[SideCalibration]
     out_of_fold: Floats
     scores: Scores
 
@@ -89,8 +98,15 @@ def fit_signal(
             hint="train on a longer window",
         )
     overlap = training.weight[judged]
-    calibration = fit_calibration(margins[judged], target[judged], overlap)
-    probabilities = calibration.probabilities(margins)
+    calibration = fit_side_calibration(
+        margins[judged],
+        target[judged],
+        overlap,
+        len(np.unique(training.symbol)),
+        config.direction_prior,
+    )
+    probabilities = np.full_like(margins, np.nan)
+    probabilities[judged] = calibration.probabilities(margins[judged])
     return SignalFit(
         layer=Ensemble(recipe.fit(features, target, training.weight), calibration),
         out_of_fold=probabilities,

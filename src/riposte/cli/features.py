@@ -1,0 +1,94 @@
+"""``riposte features``: the catalogue, one feature's definition, and the proof that none looks ahead."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from riposte.cli.display import out, print_json, table
+from riposte.cli.market import interval_of, stored_market
+from riposte.cli.options import ConfigFiles, Given, IntervalName, Json, SymbolList
+from riposte.errors import DataError, InputError, nearest
+from riposte.features.catalogue import catalogue, names
+from riposte.features.causality import failures
+
+app = typer.Typer(help="List, explain and check the features.", no_args_is_help=True)
+
+_CHECKED_ROWS = 4_000  # of the newest history: longer than any look-back on hourly bars
+
+
+@app.command("list")
+def list_features(
+    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
+    interval: IntervalName = None,
+    config: ConfigFiles = None,
+    json: Json = False,
+) -> None:
+    """List the catalogue: name, group, unit, look-back in bars, columns read."""
+    settings = Given(config=config, interval=interval).load().settings
+    size = interval_of(settings)
+    known = catalogue()
+    groups = {spec.group for spec in known.values()}
+    if group is not None and group not in groups:
+        raise InputError(
+            f"group {group!r} is not known: use one of {', '.join(sorted(groups))}"
+            + nearest(group, groups)
+        )
+    default = set(names(size))
+    chosen = [s for s in known.values() if group in (None, s.group)]
+    if json:
+        print_json(
+            [
+                {
+                    "name": s.name,
+                    "group": s.group,
+                    "unit": s.unit,
+                    "lookback_bars": s.lookback(size),
+                    "columns": s.columns,
+                    "default": s.name in default,
+                }
+                for s in chosen
+            ]
+        )
+        return
+    rows = [(s.name, s.group, s.unit, ", ".join(s.columns), str(s.lookback(size))) for s in chosen]
+    out.print(table("", ("feature", "group", "unit", "reads", "look-back"), rows, right=4))
+    out.print(f"{len(rows)} features; {len(default)} in the default set for {size} bars.")
+
+
+@app.command()
+def show(name: str, json: Json = False) -> None:
+    """Show one feature: formula, unit, look-back, source."""
+    known = catalogue()
+    if name not in known:
+        raise InputError(f"feature {name!r} is not known{nearest(name, known)}")
+    spec = known[name]
+    if json:
+        print_json({"name": name, "group": spec.group, "doc": spec.doc, "version": spec.version})
+    else:
+        out.print(f"[bold]{name}[/] ({spec.group})\n{spec.doc}")
+
+
+@app.command()
+def check(
+    config: ConfigFiles = None,
+    symbols: SymbolList = None,
+    interval: IntervalName = None,
+    json: Json = False,
+) -> None:
+    """Prove on stored data that no feature looks ahead or further back than it says."""
+    settings = Given(config=config, symbols=symbols, interval=interval).load().settings
+    found = []
+    for frame in stored_market(settings).frames:
+        newest = frame.rows(max(0, len(frame) - _CHECKED_ROWS), len(frame))
+        found += failures(catalogue(), newest)
+    if json:
+        print_json([str(violation) for violation in found])
+    else:
+        for violation in found:
+            out.print(str(violation))
+    if found:
+        raise DataError(f"{len({v.feature for v in found})} features break a law")
+    if not json:
+        out.print(f"All {len(catalogue())} features hold: nothing looks ahead.")

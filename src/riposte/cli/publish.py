@@ -1,0 +1,69 @@
+"""Putting a study before people: report files, the terminal summary, the settings as text."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from riposte.cli.display import out
+from riposte.errors import StorageError
+from riposte.proof.report import as_json, render, summary_table
+from riposte.proof.results import Study
+from riposte.settings.load import Loaded, flatten
+
+
+def settings_text(loaded: Loaded) -> str:
+    """The effective settings as TOML lines, each with where it came from."""
+    lines, section = [], ""
+    for key, value in flatten(loaded.settings.model_dump(mode="json")).items():
+        head, _, name = key.rpartition(".")
+        if head != section:
+            lines += ["", f"[{head}]"]
+            section = head
+        if value is None:
+            lines.append(f"# {name}: by the interval")
+            continue
+        shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
+        if isinstance(value, list):
+            shown = "[" + ", ".join(f'"{item}"' for item in value) + "]"
+        lines.append(f"{name} = {shown}  # {loaded.sources.get(key, 'default')}")
+    return "\n".join(lines).strip()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all.
+
+    Raises:
+        StorageError: if it cannot be written; what was there before is unchanged.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="free some space or choose another report.folder; what was there is unchanged",
+        ) from error
+
+
+def write_report(study: Study, folder: Path, name: str) -> Path:
+    """Write ``name.html`` and ``name.json``; returns the path of the HTML file."""
+    path = folder / f"{name}.html"
+    write_atomically(path.with_suffix(".json"), as_json(study))
+    write_atomically(path, render(study).encode())
+    return path
+
+
+def print_summary(study: Study, path: Path, *, json: bool) -> None:
+    """The outcome in the terminal, or as JSON."""
+    if json:
+        out.file.write(as_json(study).decode() + "\n")
+        return
+    out.print(summary_table(study))
+    out.print(f"\nReport: {path}")

@@ -1,0 +1,300 @@
+"""Labels, training, explanation, walk-forward, back-test and report: the research verbs."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import riposte
+from riposte.cli.display import number, out, percent, print_json, progress, table
+from riposte.cli.market import Market, quality_of, stored_market
+from riposte.cli.options import (
+    ConfigFiles,
+    Given,
+    IntervalName,
+    Json,
+    PresetName,
+    Seed,
+    SymbolList,
+    Timerange,
+    Workers,
+)
+from riposte.cli.publish import print_summary, settings_text, write_report
+from riposte.errors import InputError, ModelError
+from riposte.layers.stack import Lineage, fit_stack, load_stack, save_stack
+from riposte.market.series import format_time
+from riposte.proof.dataset import common_features, prepare
+from riposte.proof.metrics import METRICS
+from riposte.proof.results import Study
+from riposte.proof.single import backtest_model, training_rows_until_now
+from riposte.proof.study import Provenance, run_study
+from riposte.settings.convert import plan_of, stack_of
+from riposte.settings.load import Loaded
+from riposte.settings.schema import Settings
+from riposte.stores.lake import Lake
+
+ModelName = Annotated[str, typer.Option("--model", help="Name of the model folder.")]
+
+
+DIRECTIONS = {-1: "SHORT", 0: "NEUTRAL", 1: "LONG"}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One decision and its reasons: SHAP values toward LONG minus SHORT, largest first."""
+
+    time: str
+    direction: str
+    confidence: float
+    probabilities: tuple[float, ...]
+    reasons: tuple[tuple[str, float], ...]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (labels, train, explain, walkforward, backtest, report):
+        app.command()(verb)
+
+
+def workers_of(settings: Settings) -> int:
+    """How many processes; 0 in the settings means one per core."""
+    return settings.walkforward.workers or os.cpu_count() or 1
+
+
+def now_text() -> str:
+    """The present moment for a report's header; no number depends on it."""
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def labels(
+    config: ConfigFiles = None,
+    preset: PresetName = None,
+    symbols: SymbolList = None,
+    interval: IntervalName = None,
+    timerange: Timerange = None,
+    json: Json = False,
+) -> None:
+    """Show what the triple barrier makes of the stored history."""
+    given = Given(config, preset, symbols, interval, timerange)
+    settings = given.load().settings
+    market, plan = stored_market(settings), plan_of(settings)
+    found = {}
+    for frame in market.frames:
+        data = prepare(
+            frame,
+            plan.barriers,
+            reading=plan.reading,
+            round_trip_cost=plan.round_trip_cost,
+            wanted=common_features([frame]),
+        )
+        known = data.labels.known
+        label = data.labels.label[known]
+        found[frame.symbol] = {
+            "rows": int(known.sum()),
+            "short": float(np.mean(label == -1)),
+            "neutral": float(np.mean(label == 0)),
+            "long": float(np.mean(label == 1)),
+            "take_profit": float(np.nanmedian(data.take_profit)),
+            "stop_loss": float(np.nanmedian(data.stop_loss)),
+        }
+    if json:
+        print_json(found)
+        return
+    rows = [
+        (symbol, number(v["rows"], 0), *(percent(v[k]) for k in ("short", "neutral", "long")),
+         percent(v["take_profit"], 2), percent(v["stop_loss"], 2))
+        for symbol, v in found.items()
+    ]  # fmt: skip
+    columns = ("symbol", "rows", "SHORT", "NEUTRAL", "LONG", "median target", "median stop")
+    out.print(table("", columns, rows))
+
+
+def train(
+    config: ConfigFiles = None,
+    preset: PresetName = None,
+    symbols: SymbolList = None,
+    interval: IntervalName = None,
+    timerange: Timerange = None,
+    seed: Seed = None,
+    name: Annotated[str, typer.Option(help="Name of the model folder.")] = "latest",
+    json: Json = False,
+) -> None:
+    """Train all layers on the stored history and save them as a model folder."""
+    given = Given(config, preset, symbols, interval, timerange, seed=seed)
+    loaded = given.load()
+    settings = loaded.settings
+    market, plan = stored_market(settings), plan_of(settings)
+    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise InputError(f"model name {name!r}: use letters, digits, dots, dashes and underscores")
+    with progress(quiet=json) as shown:
+        shown("training", 0, 2)
+        rows = training_rows_until_now(market.frames, plan)
+        shown("training", 1, 2)
+        stack = fit_stack(rows, stack_of(settings))
+        shown("training", 2, 2)
+    folder = settings.model.folder / name
+    lineage = Lineage(now_text(), riposte.__version__, market.source, settings_text(loaded))
+    save_stack(stack, folder, lineage)
+    about = stack.describe()
+    if json:
+        print_json({"folder": str(folder), **about})
+        return
+    score = about["scores"]["signal"]
+    out.print(
+        f"Trained on {number(about['training']['rows'], 0)} rows to "
+        f"{format_time(about['training']['last_time'])}, saved in {folder}."
+    )
+    out.print(
+        f"Out of fold: log loss {number(score['log_loss'], 4)} against "
+        f"{number(score['base_log_loss'], 4)} of always saying the frequencies, accuracy "
+        f"{percent(score['accuracy'])}."
+    )
+
+
+def explain(
+    config: ConfigFiles = None,
+    preset: PresetName = None,
+    symbols: SymbolList = None,
+    interval: IntervalName = None,
+    timerange: Timerange = None,
+    model: ModelName = "latest",
+    top: Annotated[int, typer.Option(help="How many reasons to show.")] = 10,
+    json: Json = False,
+) -> None:
+    """Explain the model's decision on the newest stored bar of each symbol."""
+    settings = Given(config, preset, symbols, interval, timerange).load().settings
+    market, plan = stored_market(settings), plan_of(settings)
+    wanted = common_features(market.frames)
+    stack = load_stack(settings.model.folder / model, wanted)
+    found: dict[str, Explained] = {}
+    for frame in market.frames:
+        data = prepare(
+            frame,
+            plan.barriers,
+            reading=plan.reading,
+            round_trip_cost=plan.round_trip_cost,
+            wanted=wanted,
+        )
+        if not data.usable[-1]:
+            raise ModelError(f"{frame.symbol}: the newest bar has not enough history behind it")
+        row = data.matrix.values[-1:]
+        said = stack.signals(row, data.take_profit[-1:], data.stop_loss[-1:], plan.round_trip_cost)
+        reasons = stack.contributions(row)[0]
+        order = np.argsort(-np.abs(reasons))[:top]
+        found[frame.symbol] = Explained(
+            time=format_time(int(frame.close_time[-1])),
+            direction=DIRECTIONS[int(said.direction[0])],
+            confidence=float(said.confidence[0]),
+            probabilities=tuple(float(p) for p in said.probabilities[0]),
+            reasons=tuple((wanted[i], float(reasons[i])) for i in order),
+        )
+    if json:
+        print_json({symbol: dataclasses.asdict(each) for symbol, each in found.items()})
+        return
+    for symbol, each in found.items():
+        out.print(
+            f"[bold]{symbol}[/] at {each.time}: {each.direction}, confidence "
+            f"{percent(each.confidence)} (acted on from {percent(plan.engine.rules.min_confidence)})"
+        )
+        rows = [(name, f"{value:+.4f}") for name, value in each.reasons]
+        out.print(table("", ("feature", "toward LONG (+) or SHORT (−)"), rows))
+
+
+def walkforward(
+    config: ConfigFiles = None,
+    preset: PresetName = None,
+    symbols: SymbolList = None,
+    interval: IntervalName = None,
+    timerange: Timerange = None,
+    workers: Workers = None,
+    seed: Seed = None,
+    name: Annotated[str, typer.Option(help="Name of the report files.")] = "walkforward",
+    json: Json = False,
+) -> None:
+    """Walk forward over the stored history and write the report."""
+    given = Given(config, preset, symbols, interval, timerange, workers, seed)
+    loaded = given.load()
+    market = stored_market(loaded.settings)
+    study = study_of(loaded, market, Lake(loaded.settings.data.lake), quiet=json)
+    path = write_report(study, loaded.settings.report.folder, name)
+    print_summary(study, path, json=json)
+
+
+def study_of(loaded: Loaded, market: Market, lake: Lake, *, quiet: bool) -> Study:
+    """The whole study of a market under loaded settings."""
+    settings = loaded.settings
+    quality = quality_of(lake, settings, market.frames)
+    about = Provenance(
+        title=f"{', '.join(settings.data.symbols)} {settings.data.interval}",
+        source=market.source,
+        real_data=market.real,
+        created=now_text(),
+        version=riposte.__version__,
+        settings=settings_text(loaded),
+        quality=tuple(f"{f.severity}: {f.message}" for f in quality),
+    )
+    with progress(quiet=quiet) as shown:
+        return run_study(
+            market.frames,
+            market.instruments,
+            plan_of(settings),
+            about,
+            workers=workers_of(settings),
+            progress=shown,
+        )
+
+
+def backtest(
+    config: ConfigFiles = None,
+    preset: PresetName = None,
+    symbols: SymbolList = None,
+    interval: IntervalName = None,
+    timerange: Timerange = None,
+    model: ModelName = "latest",
+    json: Json = False,
+) -> None:
+    """Back-test a trained model on stored history it has not seen."""
+    settings = Given(config, preset, symbols, interval, timerange).load().settings
+    market, plan = stored_market(settings), plan_of(settings)
+    wanted = common_features(market.frames)
+    stack = load_stack(settings.model.folder / model, wanted)
+    result = backtest_model(stack, market.frames, market.instruments, plan)
+    if json:
+        print_json({"from": format_time(int(result.time[0])), **result.metrics})
+        return
+    out.print(
+        f"From {format_time(int(result.time[0]))}: earlier history is left out because the model "
+        "was trained on it."
+    )
+    rows = [
+        (METRICS[key].label, percent(value) if METRICS[key].unit == "fraction" else number(value))
+        for key, value in result.metrics.items()
+    ]
+    out.print(table("", ("measure", "value"), rows))
+
+
+def report(
+    name: Annotated[str, typer.Argument(help="Name of the report.")] = "demo",
+    config: ConfigFiles = None,
+    json: Json = False,
+) -> None:
+    """Say where a report is."""
+    folder = Given(config=config).load().settings.report.folder
+    path = folder / f"{name}.html"
+    if not path.is_file():
+        there = sorted(p.stem for p in folder.glob("*.html"))
+        raise InputError(
+            f"there is no report {name!r} in {folder}",
+            hint=f"there are: {', '.join(there)}" if there else "riposte demo makes one",
+        )
+    if json:
+        print_json({"html": str(path), "json": str(path.with_suffix(".json"))})
+    else:
+        out.print(str(Path(path).resolve()))

@@ -1,0 +1,205 @@
+"""Every setting there is: its type, its bounds, its default. Frozen; no key that is not named here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
+
+from riposte.engine.parameters import NEVER
+from riposte.errors import InputError
+from riposte.market.instrument import parse_symbol
+from riposte.market.interval import format_duration, parse_duration, parse_interval
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("write a duration such as 90s, 5m, 24h or 7d")  # noqa: TRY004  pydantic's way
+    try:
+        return parse_duration(value)
+    except InputError as error:
+        raise ValueError(error.message) from None
+
+
+def _duration_or_never(value: object) -> object:
+    return NEVER if value == "never" else _duration(value)
+
+
+def _show_duration(ns: int) -> str:
+    return "never" if ns == NEVER else format_duration(ns)
+
+
+def _symbol(value: str) -> str:
+    try:
+        return parse_symbol(value)
+    except InputError as error:
+        raise ValueError(error.message) from None
+
+
+def _interval(value: str) -> str:
+    try:
+        return str(parse_interval(value))
+    except InputError as error:
+        raise ValueError(error.message) from None
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Duration = Annotated[int, BeforeValidator(_duration), PlainSerializer(_show_duration)]
+DurationOrNever = Annotated[
+    int, BeforeValidator(_duration_or_never), PlainSerializer(_show_duration)
+]
+Symbol = Annotated[str, AfterValidator(_symbol)]
+Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_listed), Field(min_length=1)]
+IntervalName = Annotated[str, AfterValidator(_interval)]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and no key that is not named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Section):
+    """Where the market comes from and which part of it is used."""
+
+    archive: Path | None = None  # folder of recorded history; RIPOSTE_ARCHIVE sets it too
+    lake: Path = Path("data/lake")
+    symbols: Symbols = ("BTCUSDT", "ETHUSDT")
+    interval: IntervalName = "1h"
+    timerange: str = ""  # 20240101-20240201, either side may be open; empty: all there is
+
+
+class BarrierSettings(Section):
+    """Targets, stops and horizon of a trade. What is not set follows from the interval."""
+
+    take_profit: Positive | None = None
+    stop_loss: Positive | None = None
+    horizon: Duration | None = None
+    scale: Literal["fixed", "volatility"] | None = None
+    volatility_window: Duration | None = None
+    min_width: Fraction = 0.002
+    max_width: Fraction = 0.10
+    reading: Literal["symmetric", "upper-lower"] = "symmetric"
+
+
+class RiskSettings(Section):
+    """The limits of SPEC K1-K3 and K6. The bounds here are hard: no file loosens them."""
+
+    margin_fraction: Annotated[float, Field(gt=0, le=0.08)] = 0.08
+    max_leverage: Annotated[float, Field(ge=1, le=5)] = 3.0
+    risk_fraction: Annotated[float, Field(gt=0, le=0.01)] = 0.01
+    max_positions: Annotated[int, Field(ge=1, le=10)] = 10
+    heat_fraction: Annotated[float, Field(gt=0, le=0.20)] = 0.20
+    daily_loss: Annotated[float, Field(gt=0, le=0.03)] = 0.02
+    trades_per_day: Annotated[int, Field(ge=1, le=15)] = 15
+    losses_in_row: Annotated[int, Field(ge=1, le=8)] = 8
+    pause_after_losses: Annotated[int, Field(ge=0, le=8)] = 5
+    pause: Duration = parse_duration("24h")
+    max_drawdown: Annotated[float, Field(gt=0, le=0.20)] = 0.05
+    volatility_ratio: Annotated[float, Field(gt=1, le=3)] = 3.0
+    volatility_short: Duration = parse_duration("6h")
+    volatility_normal: Duration = parse_duration("30d")
+    min_sharpe: Annotated[float, Field(ge=0, le=10)] = 0.5
+    sharpe_days: Annotated[int, Field(ge=5, le=120)] = 30
+    sharpe_active_days: Annotated[int, Field(ge=1, le=120)] = 10
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] = 0.5
+    accuracy_signals: Annotated[int, Field(ge=10, le=120)] = 50
+    price_collar: Annotated[float, Field(gt=0, le=0.20)] = 0.05
+    max_order_notional: Positive = 100_000.0
+    orders_per_minute: Annotated[int, Field(ge=1, le=120)] = 30
+    stale: Duration = parse_duration("2h")
+
+
+class CostSettings(Section):
+    """What trading costs beyond the instrument's own fees and spread."""
+
+    multiplier: NotNegative = 1.0
+    impact: NotNegative = 0.5
+    participation: Annotated[float, Field(gt=0, le=1)] = 0.10
+    target_order: Literal["limit", "market"] = "limit"
+
+
+class PositionSettings(Section):
+    """The rule-based position layer."""
+
+    sizing: Literal["fixed-fraction", "fractional-kelly", "volatility-target", "confidence"] = (
+        "confidence"
+    )
+    min_confidence: Annotated[float, Field(ge=0.5, le=1)] = 0.65
+    kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
+    fixed_fraction: Annotated[float, Field(gt=0, le=0.01)] = 0.01
+    volatility_target: Positive = 0.15
+    partial_at: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    partial_share: Fraction = 0.5
+    breakeven_after_partial: bool = True
+    trail_after: NotNegative = 1.0
+    trail_distance: Positive = 1.0
+    add_after: NotNegative = 0.0
+    add_share: Fraction = 0.5
+    max_adds: Annotated[int, Field(ge=0, le=5)] = 1
+    time_exit: bool = True
+    exit_on_reversal: bool = True
+
+
+class ModelSettings(Section):
+    """What is fitted."""
+
+    signal: Literal["lightgbm", "xgboost", "blend"] = "blend"
+    seed: Annotated[int, Field(ge=0)] = 7
+    folder: Path = Path("models")
+
+
+class BacktestSettings(Section):
+    """The account of a back-test, and the person who would be there."""
+
+    starting_equity: Annotated[float, Field(ge=100, le=1e9)] = 10_000.0
+    resumes_after: DurationOrNever = parse_duration("7d")
+
+
+class WalkforwardSettings(Section):
+    """Folds in calendar months."""
+
+    train_months: Annotated[int, Field(ge=1, le=60)] = 6
+    test_months: Annotated[int, Field(ge=1, le=12)] = 1
+    step_months: Annotated[int, Field(ge=1, le=12)] = 1
+    embargo: Duration = parse_duration("1h")
+    workers: Annotated[int, Field(ge=0, le=256)] = 0  # 0: one per core
+    random_seeds: Annotated[int, Field(ge=1, le=1000)] = 20
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+
+
+class ReportSettings(Section):
+    """Where reports go."""
+
+    folder: Path = Path("reports")
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    preset: Literal["survival", "four-layer", "open-interest", "ppo"] = "survival"
+    data: DataSettings = DataSettings()
+    barriers: BarrierSettings = BarrierSettings()
+    risk: RiskSettings = RiskSettings()
+    costs: CostSettings = CostSettings()
+    position: PositionSettings = PositionSettings()
+    model: ModelSettings = ModelSettings()
+    backtest: BacktestSettings = BacktestSettings()
+    walkforward: WalkforwardSettings = WalkforwardSettings()
+    report: ReportSettings = ReportSettings()
