@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from riposte.errors import DataError
@@ -20,6 +19,7 @@ from riposte.labels.regimes import (
 from riposte.layers.contract import REGIMES
 from riposte.market.frame import Floats, MarketFrame, make_frame
 from riposte.market.interval import HOUR_NS, INTERVALS
+from riposte.sources.recorded import read_series
 
 FOUR_AND_FOUR = RegimeWindows(behind_ns=4 * HOUR_NS, ahead_ns=4 * HOUR_NS)
 AT = Thresholds(
@@ -105,13 +105,8 @@ def test_every_symbol_has_thresholds_of_its_own_and_an_unknown_one_is_refused() 
 
 
 def test_all_seven_regimes_occur_in_the_recorded_market(market_data: Path) -> None:
-    table = pq.read_table(market_data / "klines" / "BTCUSDT-1h.parquet")
-    columns = {
-        name: table[name].to_numpy().astype(float)
-        for name in ("open", "high", "low", "close", "volume")
-    }
-    times = table["open_time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
-    frame = make_frame("BTCUSDT", INTERVALS["1h"], times, columns)
+    klines = read_series(market_data / "klines" / "BTCUSDT-1h.parquet")
+    frame = make_frame("BTCUSDT", INTERVALS["1h"], klines.event_time, klines.columns)
     label = regime_labels(frame, fit_regime_rule(frame)).label
     share = np.bincount(label[label >= 0], minlength=7) / len(label)
     assert (share > 0.03).all()

@@ -4,7 +4,7 @@
 
     model/
       manifest.json       what it is, what it was trained on, the sha256 of every other file and its own
-      regime.txt          LightGBM's text, XGBoost's UBJSON ...
+      regime.txt          LightGBM's text, XGBoost's JSON ...
 
 A folder is written beside its place under a temporary name and renamed into it: a reader finds a whole
 model or none. Reading checks the format version, every hash and the major versions of the libraries

@@ -1,7 +1,7 @@
 """Walk-forward: for each fold learn on the past, speak about the month after, stitch what was said.
 
-Folds run in parallel processes. What they share is inherited by forking, so nothing is copied or
-written; the result does not depend on how many there are.
+Folds run in parallel processes, each of which receives the data once; the result does not depend on how
+many there are.
 """
 
 from __future__ import annotations
@@ -156,7 +156,14 @@ def _importance(
     return np.abs(stack.contributions(chosen)).sum(axis=0), len(chosen)
 
 
-_task: Task | None = None  # inherited by the worker processes of one walk-forward
+_task: Task | None = None  # of this worker process; set once, by _begin
+
+
+def _begin(task: Task) -> None:
+    """Receive the task in a fresh worker; an interrupt is the parent's business."""
+    global _task  # noqa: PLW0603  a worker process has one task for life
+    _task = task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _work(fold: Fold) -> FoldOutput:
@@ -165,36 +172,36 @@ def _work(fold: Fold) -> FoldOutput:
     return run_fold(fold, _task)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def run_folds(
     folds: Sequence[Fold], task: Task, *, workers: int, progress: Progress | None = None
 ) -> tuple[FoldOutput, ...]:
     """All folds, in order; ``progress(done, total)`` is called as they finish."""
-    global _task  # noqa: PLW0603  handed to forked workers, not state between calls
     report = progress or (lambda _done, _total: None)
+    outputs: list[FoldOutput] = []
     if workers <= 1 or len(folds) == 1:
-        outputs = []
         for done, fold in enumerate(folds, 1):
             outputs.append(run_fold(fold, task))
             report(done, len(folds))
         return tuple(outputs)
-    _task = task
+    # Fresh processes: a fork of one that has already trained would inherit OpenMP's locks and hang.
     pool = ProcessPoolExecutor(
         workers,
-        mp_context=multiprocessing.get_context("fork"),
-        initializer=_leave_interrupts_to_the_parent,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(task,),
     )
     try:
         waiting = [pool.submit(_work, fold) for fold in folds]
         for done, _ in enumerate(as_completed(waiting), 1):
             report(done, len(folds))
         return tuple(each.result() for each in waiting)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        _task = None
 
 
 def stitch(

@@ -1,4 +1,4 @@
-"""XGBoost: gradient-boosted trees grown level by level. Saved in its own UBJSON format."""
+"""XGBoost: gradient-boosted trees grown level by level. Saved in its own JSON format."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class XGBoostClassifier:
         return values.reshape(len(features), self.classes, self.features + 1).transpose(0, 2, 1)
 
     def payload(self) -> bytes:
-        """The booster in XGBoost's UBJSON format."""
-        return bytes(self.booster.save_raw("ubj"))
+        """The booster in XGBoost's JSON format."""
+        return bytes(self.booster.save_raw("json"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class XGBoostLearner:
 
     @property
     def suffix(self) -> str:
-        return "ubj"
+        return "json"
 
     def parameters(self, classes: int, seed: int) -> dict[str, Any]:
         """XGBoost's own parameters; the same on any machine, whatever its cores."""
@@ -91,17 +91,19 @@ class XGBoostLearner:
         )
         booster = xgboost.train(self.parameters(classes, seed), data, num_boost_round=self.rounds)
         # What is used now is what would be loaded later, to the bit.
-        return self.load(bytes(booster.save_raw("ubj")))
+        return self.load(bytes(booster.save_raw("json")))
 
     def load(self, payload: bytes) -> XGBoostClassifier:
         """See :class:`riposte.layers.contract.Learner`."""
         import xgboost
 
-        booster = xgboost.Booster({"nthread": 1, "verbosity": 0})
+        # The library ends the process on some malformed input, so what is no JSON never reaches it.
         try:
+            model = json.loads(payload)
+            classes = int(model["learner"]["learner_model_param"]["num_class"])
+            booster = xgboost.Booster({"nthread": 1, "verbosity": 0})
             booster.load_model(bytearray(payload))
-            model = json.loads(booster.save_config())["learner"]["learner_model_param"]
-        except (xgboost.core.XGBoostError, ValueError, KeyError) as error:
+        except (xgboost.core.XGBoostError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"not an XGBoost model: {reason}") from None
-        return XGBoostClassifier(booster, int(model["num_class"]), int(booster.num_features()))
+        return XGBoostClassifier(booster, classes, int(booster.num_features()))

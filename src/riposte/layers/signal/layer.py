@@ -66,10 +66,10 @@ class SignalConfig:
 
 @dataclass(frozen=True, slots=True)
 class SignalFit:
-    """The layer, its calibrated out-of-fold probabilities (n, 3; NaN where there are none), scores."""
+    """The layer, the out-of-fold margins it was calibrated on (n, 3; NaN where none), and scores."""
 
     layer: Ensemble[SideCalibration]
-    out_of_fold: Floats
+    margins: Floats
     scores: Scores
 
 
@@ -105,10 +105,8 @@ def fit_signal(
         len(np.unique(training.symbol)),
         config.direction_prior,
     )
-    probabilities = np.full_like(margins, np.nan)
-    probabilities[judged] = calibration.probabilities(margins[judged])
     return SignalFit(
         layer=Ensemble(recipe.fit(features, target, training.weight), calibration),
-        out_of_fold=probabilities,
-        scores=score(probabilities[judged], target[judged], overlap),
+        margins=margins,
+        scores=score(calibration.probabilities(margins[judged]), target[judged], overlap),
     )

@@ -1,0 +1,191 @@
+"""Nothing that came later reaches a fold, a prediction or an order."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import changed_after, market, plan  # type: ignore[import-not-found]
+from riposte.engine.run import run
+from riposte.features.catalogue import catalogue
+from riposte.layers.stack import fit_stack
+from riposte.market.frame import MarketFrame
+from riposte.market.instrument import Instrument
+from riposte.market.interval import DAY_NS, HOUR_NS
+from riposte.proof.dataset import common_features, prepare, training_set
+from riposte.proof.splits import walk_forward
+from riposte.proof.study import OutOfSample, walk
+from riposte.proof.walkforward import test_rows as rows_under_test
+
+PLAN = plan()
+
+
+@pytest.fixture(scope="module")
+def seen(frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...]) -> OutOfSample:
+    return walk(frames, instruments, PLAN, workers=1)
+
+
+def data_of(frames: tuple[MarketFrame, ...]) -> list[Any]:
+    wanted = common_features(frames)
+    return [
+        prepare(f, PLAN.barriers, reading="symmetric", round_trip_cost=0.0014, wanted=wanted)
+        for f in frames
+    ]
+
+
+def folds_of(frames: tuple[MarketFrame, ...]) -> Any:
+    return walk_forward(int(frames[0].open_time[0]), int(frames[0].close_time[-1]))
+
+
+def same_signals(first: Any, second: Any, rows: np.ndarray) -> bool:
+    return all(
+        np.array_equal(getattr(first, name)[rows], getattr(second, name)[rows], equal_nan=True)
+        for name in ("direction", "confidence", "probabilities", "regime", "regime_probabilities")
+    )
+
+
+def test_a_fold_learns_the_same_whatever_comes_after_its_training(
+    frames: tuple[MarketFrame, ...],
+) -> None:
+    fold = folds_of(frames)[0]
+    before, _ = training_set(data_of(frames), fold, HOUR_NS)
+    other = changed_after(frames, fold.test_start)
+    after, _ = training_set(data_of(other), fold, HOUR_NS)
+    for field in dataclasses.fields(before):
+        first, second = getattr(before, field.name), getattr(after, field.name)
+        if isinstance(first, np.ndarray):
+            assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f"), field.name
+    one, two = fit_stack(before, PLAN.stack), fit_stack(after, PLAN.stack)
+    assert [m.payload() for _, m in one.signal.members] == [
+        m.payload() for _, m in two.signal.members
+    ]
+
+
+def test_every_training_label_was_settled_before_the_test_began(
+    frames: tuple[MarketFrame, ...],
+) -> None:
+    data = data_of(frames)
+    for fold in folds_of(frames):
+        rows, purged = training_set(data, fold, 6 * HOUR_NS)
+        assert purged > 0
+        assert rows.label_end.max() <= fold.test_start - 6 * HOUR_NS
+        assert rows.time.min() >= fold.train_start
+        known = rows.regime_label >= 0
+        assert rows.regime_end[known].max() <= fold.test_start - 6 * HOUR_NS
+
+
+def test_a_training_row_is_purged_whether_its_barrier_was_reached_early_or_not(
+    frames: tuple[MarketFrame, ...],
+) -> None:
+    fold = folds_of(frames)[0]
+    rows, _ = training_set(data_of(frames), fold, 0)
+    last_day = rows.time > fold.test_start - 24 * HOUR_NS
+    assert not last_day.any()
+
+
+def test_predictions_and_orders_do_not_change_when_the_future_does(
+    frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...], seen: OutOfSample
+) -> None:
+    whole = run(seen.inputs, PLAN.engine)
+    assert len(whole.trades) > 5
+    first, last = int(seen.inputs.time[0]), int(seen.inputs.time[-1])
+    for share in (0.2, 0.5, 0.8):
+        cut = first + int((last - first) * share) // HOUR_NS * HOUR_NS
+        other = walk(changed_after(frames, cut), instruments, PLAN, workers=1)
+        for frame, one, two in zip(frames, seen.signals, other.signals, strict=True):
+            rows = np.flatnonzero((frame.close_time >= first) & (frame.close_time <= cut))
+            assert same_signals(one, two, rows)
+        changed = run(other.inputs, PLAN.engine)
+        steps = seen.inputs.time <= cut
+        assert np.array_equal(whole.equity[steps], changed.equity[steps])
+        assert (
+            whole.fills[whole.fills["time"] < cut].tobytes()
+            == changed.fills[changed.fills["time"] < cut].tobytes()
+        )
+
+
+def test_a_planted_look_ahead_feature_is_caught_by_the_same_comparison(
+    frames: tuple[MarketFrame, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold = folds_of(frames)[0]
+    cut = fold.train_start + 60 * DAY_NS
+
+    def peek(frame: MarketFrame) -> np.ndarray:
+        close = frame["close"]
+        return np.append(close[24:] / close[:-24] - 1.0, np.full(24, np.nan))
+
+    rows = frames[0].close_time <= cut
+    honest = [catalogue()["log_return_24h"].compute(
+        {**f.columns, "close_time": f.close_time}, f.interval) for f in (
+        frames[0], changed_after(frames, cut)[0])]  # fmt: skip
+    assert np.array_equal(honest[0][rows], honest[1][rows], equal_nan=True)
+    planted = [peek(f) for f in (frames[0], changed_after(frames, cut)[0])]
+    assert not np.array_equal(planted[0][rows], planted[1][rows], equal_nan=True)
+
+
+def test_folds_speak_about_their_own_month_and_nothing_else(
+    frames: tuple[MarketFrame, ...], seen: OutOfSample
+) -> None:
+    for index, frame in enumerate(frames):
+        spoken = np.concatenate([fold.rows[index] for fold in seen.folds])
+        assert len(np.unique(spoken)) == len(spoken)
+        for fold in seen.folds:
+            times = frame.close_time[fold.rows[index]]
+            assert (times >= fold.result.test_start).all()
+            assert (times < fold.result.test_end).all()
+        silent = np.setdiff1d(np.arange(len(frame)), spoken)
+        assert (seen.signals[index].direction[silent] == 0).all()
+    assert all(len(rows_under_test(d, f)) > 600 for d in seen.data for f in folds_of(frames)[:2])
+
+
+def test_two_workers_say_what_one_says(
+    frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...], seen: OutOfSample
+) -> None:
+    parallel = walk(frames, instruments, PLAN, workers=2)
+    for frame, one, two in zip(frames, seen.signals, parallel.signals, strict=True):
+        assert same_signals(one, two, np.arange(len(frame)))
+    assert [f.result for f in seen.folds] == [f.result for f in parallel.folds]
+
+
+@pytest.mark.slow
+def test_on_a_driftless_random_walk_nothing_is_earned(
+    instruments: tuple[Instrument, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeds = 8
+    net, gross, trades = [], [], 0
+    for seed in range(seeds):
+        frames = market(100 + seed, months=10, kind="random-walk")
+        known = walk(frames, instruments, plan(0.5), workers=2)
+        engine = plan(0.5).engine
+        paid = run(known.inputs, engine)
+        free = run(
+            known.inputs,
+            dataclasses.replace(engine, costs=dataclasses.replace(engine.costs, multiplier=0.0)),
+        )
+        net.append(paid.equity[-1] / engine.starting_equity - 1.0)
+        gross.append(free.equity[-1] / engine.starting_equity - 1.0)
+        trades += len(paid.trades)
+
+    def interval(values: list[float]) -> tuple[float, float, float]:
+        middle, error = np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
+        return (
+            float(middle - 2.36 * error),
+            float(middle),
+            float(middle + 2.36 * error),
+        )  # t, 7 d.f.
+
+    low, middle, high = interval(net)
+    free_low, free_middle, free_high = interval(gross)
+    with capsys.disabled():
+        print(
+            f"\nrandom walk, {seeds} seeds, {trades} trades: net {middle:+.2%} "
+            f"[{low:+.2%}, {high:+.2%}], without costs {free_middle:+.2%} "
+            f"[{free_low:+.2%}, {free_high:+.2%}]"
+        )
+    assert trades > 50 * seeds
+    assert low <= 0.0
+    assert middle < free_middle  # costs are charged
+    assert free_low <= 0.0 <= free_high or free_high <= 0.0
