@@ -11,6 +11,7 @@ import orjson
 import typer
 from rich.console import Console, RenderableType
 from rich.panel import Panel
+from rich.text import Text
 
 import riposte
 from riposte.cli.display import err, out, print_json, progress
@@ -121,7 +122,7 @@ def demo(
         print_json({**summary, "report": str(html), "reused": reused})
         return
     out.print(Panel(summary["source"], expand=False))
-    print(summary["text"], end="")  # noqa: T201  already rendered
+    out.print(Text.from_ansi(summary["text"]))
     if reused:
         out.print("Nothing has changed since the last run: its results are shown again.")
     out.print(f"Fingerprint {summary['fingerprint']}; report: {html}")
