@@ -7,7 +7,7 @@
     ├── DataError                the market data is wrong or missing: mend or re-import  exit 3
     ├── StorageError             disk, permissions, a store: free it, then run again     exit 4
     ├── ModelError               an artefact does not fit: retrain                       exit 5
-    └── MissingExtra             an optional library is absent: install the extra        exit 6
+    └── MissingExtraError        an optional library is absent: install the extra        exit 6
 
 Each message is one sentence for the person who will read it: what, where, what is allowed.
 ``hint`` says what to do next. A broken rule inside the product is not in this tree: it is an
@@ -55,7 +55,7 @@ class ModelError(RiposteError):
     exit_code = 5
 
 
-class MissingExtra(RiposteError):
+class MissingExtraError(RiposteError):
     """A library of an optional extra is not installed."""
 
     exit_code = 6

@@ -7,10 +7,11 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 import riposte
 from riposte.cli import config, data, demo, doctor, features, models, research
@@ -20,8 +21,33 @@ from riposte.errors import RiposteError
 INTERRUPTED = 130
 BROKEN = 70
 
+VERBS = (
+    "doctor",
+    "data",
+    "features",
+    "labels",
+    "train",
+    "explain",
+    "walkforward",
+    "backtest",
+    "models",
+    "report",
+    "config",
+    "demo",
+)
+
+
+class InOrderOfTheJob(TyperGroup):
+    """Lists the verbs in the order a user needs them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The verbs, first things first."""
+        return sorted(super().list_commands(ctx), key=VERBS.index)
+
+
 app = typer.Typer(
     name="riposte",
+    cls=InOrderOfTheJob,
     help="An autonomous trader for crypto perpetual futures: response over prediction, survival first.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -65,12 +91,11 @@ def main(arguments: list[str] | None = None) -> int:
         if error.hint:
             err.print(f"[dim]hint: {_escaped(error.hint)}[/]")
         return error.exit_code
-    except click.exceptions.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
-    except click.ClickException as error:
-        err.print(f"[bold red]error:[/] {_escaped(error.format_message())}")
+    except TyperException as error:
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        err.print(f"[bold red]error:[/] {_escaped(said)}")
         err.print("[dim]hint: add --help to see what the verb takes[/]")
         return 2
     except BrokenPipeError:
@@ -79,6 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for a user
         return _unexpected(error)
+    if code == INTERRUPTED:
+        return _interrupted()
     return code if isinstance(code, int) else 0
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from riposte.settings.convert import range_of
 from riposte.settings.load import Loaded, load_settings
 
 ConfigFiles = Annotated[
@@ -62,4 +63,6 @@ class Given:
     def load(self, **more: Any) -> Loaded:
         """The effective settings; ``more`` are further dotted keys that a verb was given."""
         flags = self.flags() | more
-        return load_settings(self.config or (), environment=os.environ, flags=flags)
+        loaded = load_settings(self.config or (), environment=os.environ, flags=flags)
+        range_of(loaded.settings)  # a senseless time range is said before any work is done
+        return loaded

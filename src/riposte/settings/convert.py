@@ -26,11 +26,13 @@ from riposte.settings.schema import Settings
 # Why barriers depend on the bar: a barrier is judged on bars, so the horizon must hold many of them and
 # the widths must be in the range that prices cover in that time. 60 minutes are sixty 1m bars, but a
 # single 1h bar, inside which nobody can tell whether the target or the stop came first.
+# Where they scale with volatility, target and stop are equally wide: then a trade that reaches neither
+# earns nothing on average, which is what the decision rule takes it to earn.
 _BARRIERS: Mapping[str, Barriers] = {
     "1m": Barriers(0.015, 0.005, parse_duration("60m"), "fixed"),
-    "5m": Barriers(1.5, 0.75, parse_duration("4h"), "volatility", parse_duration("1d")),
-    "15m": Barriers(1.25, 0.6, parse_duration("8h"), "volatility", parse_duration("2d")),
-    "1h": Barriers(1.0, 0.5, parse_duration("24h"), "volatility", parse_duration("7d")),
+    "5m": Barriers(1.0, 1.0, parse_duration("4h"), "volatility", parse_duration("1d")),
+    "15m": Barriers(1.0, 1.0, parse_duration("8h"), "volatility", parse_duration("2d")),
+    "1h": Barriers(1.0, 1.0, parse_duration("24h"), "volatility", parse_duration("7d")),
 }
 
 

@@ -57,7 +57,9 @@ def _trades(prices: tuple[PriceHistory, ...], count: int, rng: np.random.Generat
         trade["entry_price"] = price.open[entry[i]]
         trade["exit_price"] = price.open[entry[i] + held[i]]
         trade["regime"] = price.regime[entry[i]]
-    trades["exit_reason"] = rng.choice([Reason.STOP, Reason.TARGET, Reason.TIME, Reason.REVERSAL], count)
+    trades["exit_reason"] = rng.choice(
+        [Reason.STOP, Reason.TARGET, Reason.TIME, Reason.REVERSAL], count
+    )
     trades["quantity"] = 500.0 / trades["entry_price"]
     move = trades["side"] * (trades["exit_price"] - trades["entry_price"])
     trades["realised"] = move * trades["quantity"]
@@ -188,9 +190,7 @@ def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study
         ),
         baselines=(
             _held(prices, system),
-            _drifted(
-                "Random entries", "Chance; 5 to 95 % from -6.2% to +1.1%.", system, -0.04
-            ),
+            _drifted("Random entries", "Chance; 5 to 95 % from -6.2% to +1.1%.", system, -0.04),
             _drifted("Open-interest signal alone", "The rule-based score.", system, -0.09),
         ),
         cost_what_ifs=tuple(

@@ -15,10 +15,10 @@ from riposte.engine.enums import Halt, Reason, Side, TradingState
 from riposte.engine.records import Records
 from riposte.layers.contract import REGIMES
 from riposte.market.frame import Floats, Times
+from riposte.proof.metrics import drawdown
 from riposte.proof.report import format as fmt
 from riposte.proof.report import words
 from riposte.proof.report.prepare import cost_split, daily, halt_spans, monthly_returns
-from riposte.proof.metrics import drawdown
 from riposte.proof.results import FoldResult, Outcome, Study
 
 SCHEMA = 1

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from riposte.engine.enums import Reason, Side
 from riposte.layers.contract import REGIMES
-from riposte.market.interval import format_duration, parse_interval
 from riposte.market.frame import Floats
+from riposte.market.interval import format_duration, parse_interval
 from riposte.proof.report import format as fmt
 from riposte.proof.report.prepare import HaltSpan, coarser, price_decimals, thin
 from riposte.proof.results import Outcome, PriceHistory, Study
