@@ -6,6 +6,7 @@ What is not defined is null. Times are ISO 8601, UTC; fractions are plain number
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,7 +118,7 @@ def _months(study: Study) -> Mapping[str, float]:
         f"{row.year}-{number:02d}": value
         for row in years
         for number, value in enumerate(row.months, 1)
-        if value == value  # a month without data is left out
+        if not math.isnan(value)  # a month without data is left out
     }
 
 

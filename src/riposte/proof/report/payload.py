@@ -53,9 +53,7 @@ def chart_data(study: Study, drawdown: Floats, spans: tuple[HaltSpan, ...]) -> b
                 for s in spans
             ],
             "regimes": [fmt.plain(name) for name in REGIMES],
-            "symbols": [
-                _symbol(study, at, price, each) for at, price in enumerate(study.prices)
-            ],
+            "symbols": [_symbol(study, at, price, each) for at, price in enumerate(study.prices)],
         }
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ def thin(values: Floats, points: int) -> Rows:
         return np.arange(length, dtype=np.int64)
     edges = np.linspace(0, length, max(points // 2, 1) + 1).astype(np.int64)
     keep = [0, length - 1]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         part = values[low:high]
         if np.isfinite(part).any():
             keep += [int(low) + int(np.nanargmin(part)), int(low) + int(np.nanargmax(part))]

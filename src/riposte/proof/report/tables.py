@@ -123,7 +123,15 @@ def comparison(study: Study) -> Table:
 
 def what_ifs(outcomes: Sequence[Outcome]) -> Table:
     """The same signals at other costs."""
-    names = ("total_return", "sharpe", "max_drawdown", "profit_factor", "trades", "fees", "slippage")
+    names = (
+        "total_return",
+        "sharpe",
+        "max_drawdown",
+        "profit_factor",
+        "trades",
+        "fees",
+        "slippage",
+    )
     rows = [
         Row(o.name, tuple(_cell(n, o.metrics.get(n, math.nan)) for n in names), o.note)
         for o in outcomes

@@ -29,7 +29,9 @@ def summary_table(study: Study) -> RenderableType:
     """Verdict, comparison and targets, ready to print."""
     parts: list[RenderableType] = []
     if not study.real_data:
-        parts.append(Text(" SYNTHETIC DATA: a simulated market, not history ", style="reverse bold"))
+        parts.append(
+            Text(" SYNTHETIC DATA: a simulated market, not history ", style="reverse bold")
+        )
     gain = study.system.metrics.get("total_return", math.nan) > 0
     parts += [
         Text(words.verdict(study), style=_GAIN if gain else _LOSS),
@@ -81,8 +83,10 @@ def _targets(targets: tuple[Target, ...]) -> Table:
     table.add_column("")
     phase = ""
     for target in targets:
-        name = f"{target.phase}: {target.name}" if target.phase != phase else (
-            " " * (len(target.phase) + 2) + target.name
+        name = (
+            f"{target.phase}: {target.name}"
+            if target.phase != phase
+            else (" " * (len(target.phase) + 2) + target.name)
         )
         phase = target.phase
         verdict = Text("met", style=_GAIN) if target.met else Text("missed", style=_LOSS)

@@ -89,11 +89,10 @@ def _costs(study: Study, costs: CostSplit) -> str:
     paid = costs.fees + costs.funding + costs.slippage
     if _value(study.system.metrics, "trades") == 0 or not math.isfinite(paid):
         return ""
-    text = (
+    return (
         f"Costs took {fmt.money(paid)}, {fmt.percent(paid / study.starting_equity)} of the starting equity; "
         f"before them the same trades {_result(costs.before)}."
     )
-    return text
 
 
 def _result(usdt: float) -> str:

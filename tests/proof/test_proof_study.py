@@ -1,0 +1,98 @@
+"""A whole study on a small synthetic market: complete, repeatable, and with fair baselines."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from conftest import plan  # type: ignore[import-not-found]
+from riposte.engine.enums import TradingState
+from riposte.engine.parameters import Limits
+from riposte.market.frame import MarketFrame
+from riposte.market.instrument import Instrument
+from riposte.proof import baselines
+from riposte.proof.results import Study
+from riposte.proof.study import Provenance, run_study, walk
+
+ABOUT = Provenance("t", "SYNTHETIC", False, "now", "0", "", ("note",))
+
+
+@pytest.fixture(scope="module")
+def study(frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...]) -> Study:
+    return run_study(frames, instruments, plan(0.52), ABOUT)
+
+
+def test_the_study_holds_everything_the_report_shows(study: Study) -> None:
+    assert [b.name for b in study.baselines] == [
+        "Buy and hold",
+        "Random entries",
+        "Open-interest signal alone",
+    ]
+    assert [round(r.threshold, 2) for r in study.ladder] == [0.50, 0.55, 0.60, 0.65, 0.70]
+    assert len(study.cost_what_ifs) == 3
+    assert study.trials >= len(study.ladder) + len(study.cost_what_ifs)
+    assert sum(i.share for i in study.importance) == pytest.approx(1.0)
+    assert sum(f.trades for f in study.folds) == len(study.run.trades) > 0
+    assert set(study.by_symbol) <= set(study.symbols)
+    net = sum(group["net"] for group in study.by_exit.values())
+    assert study.run.equity[-1] - study.starting_equity == pytest.approx(net)
+
+
+def test_more_costs_never_help(study: Study) -> None:
+    free, paid, doubled = (o.metrics for o in study.cost_what_ifs)
+    assert free["fees"] == 0.0
+    assert free["slippage"] < 0.2 * paid["slippage"]  # rounding to the tick remains
+    assert doubled["fees"] > 1.5 * paid["fees"] > 0.0
+
+
+def test_a_higher_threshold_takes_a_subset_of_the_signals(study: Study) -> None:
+    signals = [rung.signals for rung in study.ladder]
+    assert signals == sorted(signals, reverse=True)
+
+
+def test_the_same_study_twice_has_the_same_fingerprint(
+    study: Study, frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...]
+) -> None:
+    again = run_study(frames, instruments, plan(0.52), ABOUT)
+    assert again.fingerprint == study.fingerprint
+    other = run_study(
+        frames, instruments, dataclasses.replace(plan(0.52), embargo_ns=10**15), ABOUT
+    )
+    assert other.fingerprint != study.fingerprint
+
+
+def test_buy_and_hold_pays_its_fee_and_its_funding_and_never_borrows(
+    frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...], study: Study
+) -> None:
+    seen = walk(frames, instruments, plan(), workers=1)
+    held = baselines.buy_and_hold(seen.inputs, 10_000.0)
+    assert held.equity.min() > 0.0
+    grown = np.mean([
+        f["close"][f.close_time <= study.end][-1]
+        / f["open"][f.close_time >= study.start][0] for f in frames
+    ])  # fmt: skip
+    without_funding = 10_000.0 * grown
+    assert held.equity[-1] == pytest.approx(without_funding, rel=0.15)
+    assert held.metrics["fees"] == pytest.approx(5.0, rel=0.02)
+
+
+def test_random_entries_enter_about_as_often_as_the_system_signals(
+    frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...]
+) -> None:
+    seen = walk(frames, instruments, plan(), workers=1)
+    result, returns = baselines.random_entries(seen.inputs, plan(0.5).engine, seeds=5, seed=1)
+    assert len(returns) == 5
+    assert len(np.unique(returns)) == 5
+    assert result.metrics["trades"] > 10
+
+
+def test_a_shut_down_that_nobody_lifts_lasts(
+    frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...]
+) -> None:
+    strict = plan(0.5, limits=Limits(max_drawdown=0.005, sharpe_days=0, accuracy_signals=0))
+    study = run_study(frames, instruments, strict, ABOUT)
+    halted = np.flatnonzero(study.run.state == TradingState.HALTED)
+    assert len(halted) > 0
+    assert study.never_resumed.metrics["trades"] < study.system.metrics["trades"]
