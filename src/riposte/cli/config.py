@@ -18,6 +18,12 @@ def effective(loaded: Loaded) -> dict[str, tuple[object, str]]:
     return {key: (value, loaded.sources.get(key, "default")) for key, value in values.items()}
 
 
+def _in_words(key: str, value: object) -> str:
+    if value is None:
+        return "by the interval" if key.startswith("barriers.") else "none"
+    return str(value)
+
+
 @app.command()
 def show(config: ConfigFiles = None, preset: PresetName = None, json: Json = False) -> None:
     """Print the effective settings and where each came from."""
@@ -26,10 +32,7 @@ def show(config: ConfigFiles = None, preset: PresetName = None, json: Json = Fal
     if json:
         print_json({key: {"value": v, "source": s} for key, (v, s) in found.items()})
         return
-    rows = [
-        (key, "by the interval" if value is None else str(value), source)
-        for key, (value, source) in found.items()
-    ]
+    rows = [(key, _in_words(key, value), source) for key, (value, source) in found.items()]
     out.print(table("", ("setting", "value", "from"), rows, right=9))
 
 
