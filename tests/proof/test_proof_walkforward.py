@@ -10,11 +10,14 @@ import pytest
 
 from conftest import changed_after, market, plan  # type: ignore[import-not-found]
 from riposte.engine.run import run
-from riposte.features.catalogue import catalogue
+from riposte.features.catalogue import catalogue, declared, feature
+from riposte.features.matrix import build_matrix
+from riposte.layers.position.inputs import market_inputs
 from riposte.layers.stack import fit_stack
-from riposte.market.frame import MarketFrame
-from riposte.market.instrument import Instrument
-from riposte.market.interval import DAY_NS, HOUR_NS
+from riposte.market.barriers import barrier_widths
+from riposte.market.frame import Floats, MarketFrame
+from riposte.market.instrument import Instrument, instrument_for
+from riposte.market.interval import HOUR_NS
 from riposte.proof.dataset import common_features, prepare, training_set
 from riposte.proof.splits import walk_forward
 from riposte.proof.study import OutOfSample, walk
@@ -107,23 +110,73 @@ def test_predictions_and_orders_do_not_change_when_the_future_does(
         )
 
 
-def test_a_planted_look_ahead_feature_is_caught_by_the_same_comparison(
-    frames: tuple[MarketFrame, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@feature("momentum", lookback=lambda: 1)
+def peek_24h(close: Floats) -> Floats:
+    """Tomorrow's return: a look-ahead, planted.
+
+    Formula: close[t+24] / close[t] - 1
+    Unit: fraction
+    Look-back: 1 bar, which is a lie
+    Source: none
+    """
+    out = np.full(len(close), np.nan)
+    out[:-24] = close[24:] / close[:-24] - 1.0
+    return out
+
+
+def first_difference(
+    frames: tuple[MarketFrame, ...], features: Any, wanted: tuple[str, ...], cuts: int
+) -> int | None:
+    """The first of many cuts at which the decision of the bar before it depends on what comes after.
+
+    One stack is fitted on the first months; then the future is changed after each cut, and signals and
+    orders up to it are compared bit for bit.
+    """
+    frame = frames[0]
     fold = folds_of(frames)[0]
-    cut = fold.train_start + 60 * DAY_NS
+    data = [
+        dataclasses.replace(each, matrix=build_matrix(f, wanted, features))
+        for each, f in zip(data_of(frames), frames, strict=True)
+    ]
+    stack = fit_stack(training_set(data, fold, 0)[0], PLAN.stack)
+    contract = [instrument_for(frame.symbol)]
 
-    def peek(frame: MarketFrame) -> np.ndarray:
-        close = frame["close"]
-        return np.append(close[24:] / close[:-24] - 1.0, np.full(24, np.nan))
+    def decided(history: MarketFrame) -> tuple[Any, Any]:
+        matrix = build_matrix(history, wanted, features)
+        widths = barrier_widths(history, PLAN.barriers)
+        said = stack.signals(matrix.values, *widths, 0.0014)
+        return said, run(market_inputs([history], [said], PLAN.barriers, contract), PLAN.engine)
 
-    rows = frames[0].close_time <= cut
-    honest = [catalogue()["log_return_24h"].compute(
-        {**f.columns, "close_time": f.close_time}, f.interval) for f in (
-        frames[0], changed_after(frames, cut)[0])]  # fmt: skip
-    assert np.array_equal(honest[0][rows], honest[1][rows], equal_nan=True)
-    planted = [peek(f) for f in (frames[0], changed_after(frames, cut)[0])]
-    assert not np.array_equal(planted[0][rows], planted[1][rows], equal_nan=True)
+    said, orders = decided(frame)
+    rng = np.random.default_rng(5)
+    for row in sorted(rng.integers(2_000, len(frame) - 50, cuts)):
+        cut = int(frame.close_time[row])
+        changed, other = decided(changed_after([frame], cut)[0])
+        before = [r.fills[r.fills["time"] < cut].tobytes() for r in (orders, other)]
+        equal_curve = np.array_equal(orders.equity[: row + 1], other.equity[: row + 1])
+        if not (
+            same_signals(said, changed, np.arange(row + 1))
+            and before[0] == before[1]
+            and equal_curve
+        ):
+            return int(row)
+    assert len(orders.trades) > 20
+    return None
+
+
+def test_signals_and_orders_up_to_any_bar_ignore_what_comes_after_it(
+    frames: tuple[MarketFrame, ...],
+) -> None:
+    assert first_difference(frames, None, common_features(frames), cuts=25) is None
+
+
+def test_a_planted_look_ahead_feature_is_caught_by_the_same_comparison(
+    frames: tuple[MarketFrame, ...],
+) -> None:
+    (spec,) = declared(peek_24h)
+    features = {**catalogue(), spec.name: spec}
+    wanted = (*common_features(frames), spec.name)
+    assert first_difference(frames, features, wanted, cuts=5) is not None
 
 
 def test_folds_speak_about_their_own_month_and_nothing_else(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from riposte.cli.display import out, print_json, table
+from riposte.cli.display import out, print_json, progress, table
 from riposte.cli.market import interval_of, stored_market
 from riposte.cli.options import ConfigFiles, Given, IntervalName, Json, SymbolList
 from riposte.errors import DataError, InputError, nearest
@@ -80,9 +80,13 @@ def check(
     """Prove on stored data that no feature looks ahead or further back than it says."""
     settings = Given(config=config, symbols=symbols, interval=interval).load().settings
     found = []
-    for frame in stored_market(settings).frames:
-        newest = frame.rows(max(0, len(frame) - _CHECKED_ROWS), len(frame))
-        found += failures(catalogue(), newest)
+    frames = stored_market(settings).frames
+    with progress(quiet=json) as report:
+        for done, frame in enumerate(frames):
+            report("checking features", done, len(frames))
+            newest = frame.rows(max(0, len(frame) - _CHECKED_ROWS), len(frame))
+            found += failures(catalogue(), newest)
+        report("checking features", len(frames), len(frames))
     if json:
         print_json([str(violation) for violation in found])
     else:
