@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-Riposte = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = [sys.executable, "-m", "riposte.cli.main"]
-
-
-def environment(**more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("RIPOSTE")}
-    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **more}
+from console import COMMAND, Riposte, environment
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from conftest import COMMAND, Riposte, environment  # type: ignore[import-not-found]
+from console import COMMAND, Riposte, environment
 
 MISTAKES = [
     (("wibble",), 2, "wibble"),

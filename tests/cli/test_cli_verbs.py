@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from conftest import Riposte  # type: ignore[import-not-found]
+from console import Riposte
 
 RANGE = ("--timerange", "20240101-20250101", "-p", "BTC/USDT:USDT")
 

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from small_study import plan
 
-from conftest import plan  # type: ignore[import-not-found]
 from riposte.engine.enums import TradingState
 from riposte.engine.parameters import Limits
 from riposte.market.frame import MarketFrame

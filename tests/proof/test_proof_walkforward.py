@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_study import changed_after, market, plan
 
-from conftest import changed_after, market, plan  # type: ignore[import-not-found]
 from riposte.engine.run import run
 from riposte.features.catalogue import catalogue, declared, feature
 from riposte.features.matrix import build_matrix
