@@ -45,14 +45,14 @@ test-fast: dev ## the tests without the long proofs
 	$(BIN)/python -m pytest -m "not slow"
 
 lint: dev ## formatting, lint, types, import contracts
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks conftest.py
+	$(BIN)/ruff check src tests benchmarks conftest.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: dev ## put the source into form
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks conftest.py
+	$(BIN)/ruff check --fix src tests benchmarks conftest.py
 
 bench: dev ## the speed figures of SPEC section 12, beside other libraries
 	$(BIN)/python -m pytest benchmarks --benchmark-only -q
