@@ -41,6 +41,16 @@ def test_a_mistake_gets_one_sentence_and_an_exit_code(
     assert done.stderr.count("error:") == 1
 
 
+def test_a_report_folder_that_cannot_be_written_is_refused_before_the_work(
+    riposte: Riposte, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file, not a folder")
+    done = riposte("demo", RIPOSTE__REPORT__FOLDER="taken/reports")
+    assert done.returncode == 4
+    assert "reports cannot be written to taken/reports" in done.stderr
+    assert "SYNTHETIC" not in done.stderr
+
+
 def test_an_environment_variable_with_a_wrong_name_is_refused(riposte: Riposte) -> None:
     done = riposte("config", "check", RIPOSTE__RISK__LEVERAGE="3")
     assert done.returncode == 2

@@ -17,7 +17,7 @@ import riposte
 from riposte.cli.display import err, out, print_json, progress
 from riposte.cli.market import Market, import_recorded, load_market, make_synthetic
 from riposte.cli.options import ConfigFiles, Given, Json, PresetName, Seed, Workers
-from riposte.cli.publish import write_atomically, write_report
+from riposte.cli.publish import check_writable, write_atomically, write_report
 from riposte.cli.research import study_of
 from riposte.proof.report import summary_table
 from riposte.settings.convert import plan_of
@@ -86,6 +86,7 @@ def _as_text(summary: RenderableType) -> str:
 def run_demo(loaded: Loaded, years: float, *, quiet: bool) -> tuple[dict[str, str], Path, bool]:
     """(summary, report path, whether it was reused)."""
     settings = loaded.settings
+    check_writable(settings.report.folder)
     market, lake = market_of(settings, years, quiet=quiet)
     folder = settings.report.folder
     path = folder / "demo.summary"

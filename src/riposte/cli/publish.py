@@ -52,6 +52,23 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a report folder that cannot be written before minutes are spent on a study.
+
+    Raises:
+        StorageError: saying which folder and what to do.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise StorageError(
+            f"reports cannot be written to {folder}", hint="choose another report.folder"
+        )
+
+
 def write_report(study: Study, folder: Path, name: str) -> Path:
     """Write ``name.html`` and ``name.json``; returns the path of the HTML file."""
     path = folder / f"{name}.html"

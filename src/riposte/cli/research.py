@@ -26,7 +26,7 @@ from riposte.cli.options import (
     Timerange,
     Workers,
 )
-from riposte.cli.publish import print_summary, settings_text, write_report
+from riposte.cli.publish import check_writable, print_summary, settings_text, write_report
 from riposte.errors import InputError, ModelError
 from riposte.layers.stack import Lineage, fit_stack, load_stack, save_stack
 from riposte.market.series import format_time
@@ -221,6 +221,7 @@ def walkforward(
     """Walk forward over the stored history and write the report."""
     given = Given(config, preset, symbols, interval, timerange, workers, seed)
     loaded = given.load()
+    check_writable(loaded.settings.report.folder)
     market = stored_market(loaded.settings)
     study = study_of(loaded, market, Lake(loaded.settings.data.lake), quiet=json)
     path = write_report(study, loaded.settings.report.folder, name)
