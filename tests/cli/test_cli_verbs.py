@@ -34,11 +34,13 @@ def test_config_show_masks_nothing_it_need_not_and_says_where_from(riposte: Ripo
     assert shown["model.seed"] == {"value": 3, "source": "environment RIPOSTE__MODEL__SEED"}
 
 
-def test_from_import_to_backtest(riposte: Riposte, market_data: Path) -> None:
+def test_from_import_to_backtest(riposte: Riposte, market_data: Path, tmp_path: Path) -> None:
     assert riposte("data", "import", str(market_data), "-p", "BTCUSDT").returncode == 0
     held = parsed(riposte("data", "list", "--json").stdout)
     assert {each["kind"] for each in held} >= {"klines", "funding", "mark", "open_interest"}  # type: ignore[index,union-attr]
     assert riposte("data", "check", "-p", "BTCUSDT").returncode == 0
+    kept = json.loads((tmp_path / "reports" / "data-check.json").read_text())
+    assert {f["severity"] for f in kept["findings"]} <= {"note", "warning"}
     labels = json.loads(riposte("labels", *RANGE, "--json").stdout)["BTCUSDT"]
     assert labels["short"] + labels["neutral"] + labels["long"] == pytest.approx(1.0)
 

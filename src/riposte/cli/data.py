@@ -6,11 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
 from riposte.cli.display import number, out, print_json, progress, table
 from riposte.cli.market import import_recorded, quality_of, stored_market
 from riposte.cli.options import ConfigFiles, Given, IntervalName, Json, PresetName, SymbolList
+from riposte.cli.publish import write_atomically
 from riposte.errors import DataError
 from riposte.market.series import format_time
 from riposte.stores.lake import Lake
@@ -104,18 +106,22 @@ def check(
     interval: IntervalName = None,
     json: Json = False,
 ) -> None:
-    """Check what is stored: gaps, repeats, impossible bars, outliers; exits with 3 on an error."""
+    """Check what is stored and keep the findings; exits with 3 where there is an error."""
     settings = Given(config=config, symbols=symbols, interval=interval).load().settings
     market = stored_market(settings)
     found = quality_of(Lake(settings.data.lake), settings, market.frames)
     counted = Counter(f.severity for f in found)
+    told = [{"severity": f.severity, "code": f.code, "message": f.message} for f in found]
+    path = settings.report.folder / "data-check.json"
+    write_atomically(path, orjson.dumps({"data": market.version, "findings": told}))
     if json:
-        print_json([{"severity": f.severity, "code": f.code, "message": f.message} for f in found])
+        print_json(told)
     else:
         for finding in found:
             out.print(f"{finding.severity:8} {finding.message}")
         out.print(
-            f"{counted['error']} errors, {counted['warning']} warnings, {counted['note']} notes."
+            f"{counted['error']} errors, {counted['warning']} warnings, {counted['note']} notes; "
+            f"kept in {path}."
         )
     if counted["error"]:
         raise DataError(f"the data check found {counted['error']} errors")
