@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
+import numpy as np
+
+from riposte.errors import InputError
 from riposte.market.interval import Interval
-from riposte.market.series import Change, Series
+from riposte.market.series import Change, Series, kind_of, make_series
+
+NO_RECEIPTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +33,18 @@ class Store(Protocol):
     """Series by kind, symbol and interval; written by merging in time, read by time range.
 
     Every method raises StorageError where the store cannot be used, DataError where it lacks what
-    was asked for; what was stored before stays as it was.
+    was asked for; what was stored before stays as it was. A write is there whole or not at all, and
+    writers of one series take turns. Times are kept to the microsecond.
+
+    Besides the rows a store keeps *receipts*, the names and checksums of the files that rows came
+    from, and *documents*, small texts such as the report of the last data check.
     """
 
-    def merge(self, series: Series) -> Change:
-        """Add the rows; a new value wins over a stored one, a missing one replaces nothing."""
+    def merge(self, series: Series, receipts: Mapping[str, str] = NO_RECEIPTS) -> Change:
+        """Add the rows; a new value wins over a stored one, a missing one replaces nothing.
+
+        ``receipts`` (name to checksum) become true together with the rows.
+        """
         ...
 
     def write(self, series: Series) -> int:
@@ -43,8 +58,13 @@ class Store(Protocol):
         interval: Interval | None,
         start_ns: int | None = None,
         stop_ns: int | None = None,
+        columns: Sequence[str] | None = None,
     ) -> Series:
-        """The rows with ``start_ns <= event_time < stop_ns``; None leaves a side open."""
+        """The rows with ``start_ns <= event_time < stop_ns``; None leaves a side open.
+
+        ``columns`` names the optional columns that are wanted besides the required ones (None:
+        all). An optional column without any value in the range is left out.
+        """
         ...
 
     def holdings(self) -> tuple[Holding, ...]:
@@ -52,5 +72,82 @@ class Store(Protocol):
         ...
 
     def version(self, kind: str, symbol: str, interval: Interval | None) -> str:
-        """A hash of the content: equal if and only if the stored values are equal."""
+        """A hash of the content: equal if and only if the stored values are equal, in any store."""
         ...
+
+    def receipts(self, kind: str, symbol: str, interval: Interval | None) -> Mapping[str, str]:
+        """The files whose rows are all stored, name to checksum."""
+        ...
+
+    def trim(self, kind: str, symbol: str, interval: Interval | None, before_ns: int) -> int:
+        """Remove the rows with ``event_time < before_ns``; how many there were."""
+        ...
+
+    def compact(self) -> int:
+        """Put together what was written in small pieces; how many pieces are gone."""
+        ...
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a document under a name such as ``quality.json``, in place of an earlier one."""
+        ...
+
+    def kept(self, name: str) -> bytes | None:
+        """The document of that name, None if there is none."""
+        ...
+
+
+def storable(series: Series) -> Series:
+    """The series as a store keeps it: optional columns without any value left out.
+
+    Raises:
+        InputError: if a time is finer than a microsecond or a symbol cannot be stored.
+    """
+    if (series.event_time % 1000).any():
+        raise InputError(f"{series.title}: times finer than a microsecond cannot be stored")
+    kind = kind_of(series.kind)
+    empty = [
+        name
+        for name, values in series.columns.items()
+        if name in kind.optional and np.isnan(values).all()
+    ]
+    if not empty or len(empty) == len(series.columns):
+        return series
+    kept = {name: values for name, values in series.columns.items() if name not in empty}
+    return make_series(series.kind, series.symbol, series.interval, series.event_time, kept)
+
+
+def partition_name(kind: str, time_ns: int) -> str:
+    """The part of a series a time belongs to (UTC): its month, ``2024-01``; of a dense kind its day."""
+    unit = "D" if kind_of(kind).key else "M"
+    return str(np.datetime64(int(time_ns), "ns").astype(f"datetime64[{unit}]"))
+
+
+def partitions(series: Series) -> Iterator[tuple[str, Series]]:
+    """The series cut at the borders of its parts, in time order."""
+    unit = "D" if kind_of(series.kind).key else "M"
+    part = series.event_time.astype("datetime64[ns]").astype(f"datetime64[{unit}]")
+    starts = np.flatnonzero(np.append(True, part[1:] != part[:-1]))[: len(series)]
+    for start, stop in zip(starts, np.append(starts[1:], len(series)), strict=True):
+        yield str(part[start]), series.rows(int(start), int(stop))
+
+
+def content_hash(series: Series) -> str:
+    """SHA-256 of the times and values of :func:`storable` rows; all NaN are alike."""
+    total = hashlib.sha256(series.event_time.astype("<i8", copy=False).data)
+    for name in kind_of(series.kind).columns:
+        values = series.columns.get(name)
+        if values is None or np.isnan(values).all():
+            continue
+        total.update(name.encode())
+        total.update(np.where(np.isnan(values), np.nan, values).astype("<f8", copy=False).data)
+    return total.hexdigest()
+
+
+def series_version(
+    kind: str, symbol: str, interval: Interval | None, parts: Mapping[str, str]
+) -> str:
+    """The version of a series from the content hash of each of its parts, by name."""
+    total = hashlib.sha256(f"{kind} {symbol} {interval}".encode())
+    for name in sorted(parts):
+        total.update(f"{name} {parts[name]}".encode())
+    return total.hexdigest()[:16]
