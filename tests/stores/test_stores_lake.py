@@ -52,7 +52,7 @@ def as_store(lake: Lake) -> Store:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_comes_back_as_it_went_in(tmp_path: Path, kind: str) -> None:
     chance = np.random.default_rng(1)
-    times = START + np.arange(2000, dtype=np.int64) * HOUR_NS + 7
+    times = START + np.arange(2000, dtype=np.int64) * HOUR_NS + 7000
     columns = {name: chance.normal(size=2000) for name in KINDS[kind].columns}
     for values in columns.values():
         values[3] = np.nan

@@ -4,40 +4,56 @@
 
     root/klines/BTCUSDT/1h/2024-01.parquet
     root/funding/BTCUSDT/events/2024-01.parquet
+    root/agg_trades/BTCUSDT/events/2024-01-05.parquet      (dense kinds: one file per day)
+    root/documents/quality.json
 
 A month is replaced whole: the new file is written beside the old one under a temporary name, flushed
 to the disk and renamed over it, so a reader sees the old month or the new one and never half of
-either. All months of a write are on the disk before the first is renamed: a disk that fills leaves
-everything as it was. A lock file per series keeps writers apart; readers need none.
+either. Rows that only continue a month are written as a small piece of their own
+(:mod:`riposte.stores.pieces`), and pieces are put together again when there are many. All months of a
+write are on the disk before the first is renamed: a disk that fills leaves everything as it was. A
+lock file per series keeps writers apart; readers need none.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import hashlib
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
-
-from riposte.errors import DataError, InputError, StorageError
-from riposte.market.frame import Floats, Times
+from riposte.errors import DataError, InputError
 from riposte.market.interval import INTERVALS, Interval
-from riposte.market.series import KINDS, Change, Series, kind_of, make_series, merge
-from riposte.stores.protocol import Holding
+from riposte.market.series import KINDS, Change, Series, kind_of
+from riposte.stores.disk import explained, flush_folder, locked, replace_durably
+from riposte.stores.lake_writing import merge_parts, remove_leftovers, write_whole
+from riposte.stores.pieces import (
+    Footer,
+    Piece,
+    Receipts,
+    current,
+    footer,
+    joined,
+    pieces_of,
+    read_part,
+)
+from riposte.stores.protocol import (
+    NO_RECEIPTS,
+    Holding,
+    content_hash,
+    partition_name,
+    series_version,
+    storable,
+)
 
 _EVENTS = "events"  # the folder of a series without an interval
+_DOCUMENTS = "documents"
 _SYMBOL = re.compile(r"[A-Z0-9_]{1,40}")
-_MONTH = re.compile(r"\d{4}-\d{2}")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FOOTER_HASH, _FOOTER_FIRST, _FOOTER_LAST = b"riposte.hash", b"riposte.first", b"riposte.last"
+_DOCUMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,80}")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +66,17 @@ class Lake:
     root: Path
     lock_timeout_s: float = 60.0
 
-    def merge(self, series: Series) -> Change:
+    def merge(self, series: Series, receipts: Mapping[str, str] = NO_RECEIPTS) -> Change:
         """Add the rows to the stored months; see :class:`riposte.stores.protocol.Store`."""
         if len(series) == 0:
             return Change()
+        series = storable(series)
         folder = self._folder(series.kind, series.symbol, series.interval)
-        with _explained(folder, "written"):
+        with explained(folder, "written"):
             folder.mkdir(parents=True, exist_ok=True)
-            with _locked(folder, self.lock_timeout_s):
-                _remove_leftovers(folder)
-                return _merge_months(folder, series)
+            with locked(folder, self.lock_timeout_s):
+                remove_leftovers(folder)
+                return merge_parts(folder, series, receipts)
 
     def write(self, series: Series) -> int:
         """Add the rows to the stored months; the number of rows that are new or changed."""
@@ -72,6 +89,7 @@ class Lake:
         interval: Interval | None,
         start_ns: int | None = None,
         stop_ns: int | None = None,
+        columns: Sequence[str] | None = None,
     ) -> Series:
         """The stored rows with ``start_ns <= event_time < stop_ns``; opens only their months.
 
@@ -80,49 +98,122 @@ class Lake:
             StorageError: if a month cannot be read.
         """
         folder = self._folder(kind, symbol, interval)
-        months = _months(folder)
-        if not months:
+        first = partition_name(kind, start_ns) if start_ns is not None else ""
+        last = partition_name(kind, stop_ns - 1) if stop_ns is not None else "9999-12-31"
+
+        def read() -> list[Series]:
+            return [
+                read_part(pieces, kind, symbol, interval, columns)
+                for part, pieces in pieces_of(folder).items()
+                if first <= part <= last
+            ]
+
+        found = _steady(read)
+        if not found and not pieces_of(folder):
             wanted = " ".join(str(part) for part in (symbol, kind, interval) if part)
             raise DataError(
-                f"{wanted} is not in the store {self.root}", hint="import it: riposte data import"
+                f"{wanted} is not in the store {self.root}",
+                hint="bring it in: riposte data download or riposte data import",
             )
-        first = _month_name(start_ns) if start_ns is not None else ""
-        last = _month_name(stop_ns - 1) if stop_ns is not None else "9999-12"
-        parts = [
-            _read_month(path, kind, symbol, interval)
-            for name, path in months.items()
-            if first <= name <= last
-        ]
-        return _joined(kind, symbol, interval, parts).between(start_ns, stop_ns)
+        return storable(joined(kind, symbol, interval, found or []).between(start_ns, stop_ns))
 
     def holdings(self) -> tuple[Holding, ...]:
         """Every series in the lake, from the files' footers alone."""
         found = []
-        for kind in sorted(KINDS):
-            for folder in sorted((self.root / kind).glob("*/*")):
-                interval = INTERVALS.get(folder.name)
-                months = list(_months(folder).values())
-                if not months or (interval is None and folder.name != _EVENTS):
-                    continue
-                footers = [_footer(path) for path in months]
-                found.append(
-                    Holding(
-                        kind,
-                        folder.parent.name,
-                        interval,
-                        sum(footer.rows for footer in footers),
-                        footers[0].first_ns,
-                        footers[-1].last_ns,
-                    )
-                )
+        for kind, symbol, interval, folder in self._series():
+            footers = [each for _, each in _steady(partial(_footers, folder))]
+            if footers:
+                rows = sum(each.rows for each in footers)
+                first, last = footers[0].first_ns, footers[-1].last_ns
+                found.append(Holding(kind, symbol, interval, rows, first, last))
         return tuple(sorted(found, key=_holding_order))
 
     def version(self, kind: str, symbol: str, interval: Interval | None) -> str:
         """A hash of the stored content of one series; of nothing, where nothing is stored."""
-        total = hashlib.sha256(f"{kind} {symbol} {interval}".encode())
-        for name, path in _months(self._folder(kind, symbol, interval)).items():
-            total.update(f"{name} {_footer(path).content_hash}".encode())
-        return total.hexdigest()[:16]
+        folder = self._folder(kind, symbol, interval)
+
+        def hashes() -> dict[str, str]:
+            return {
+                part: footer(pieces[0].path).content_hash
+                if len(pieces) == 1
+                else content_hash(read_part(pieces, kind, symbol, interval))
+                for part, pieces in pieces_of(folder).items()
+            }
+
+        return series_version(kind, symbol, interval, _steady(hashes))
+
+    def receipts(self, kind: str, symbol: str, interval: Interval | None) -> Mapping[str, str]:
+        """The files whose rows are all stored, name to checksum."""
+        folder = self._folder(kind, symbol, interval)
+        held: dict[str, dict[str, Receipts]] = {}
+        for piece, each in _steady(partial(_footers, folder)):
+            for name in each.receipts:
+                held.setdefault(name, {})[piece.part] = each.receipts
+        whole: dict[str, str] = {}
+        for name, parts in held.items():
+            stated = {receipts[name] for receipts in parts.values()}
+            checksum, needed = next(iter(stated))
+            if len(stated) == 1 and set(needed) <= parts.keys():
+                whole[name] = checksum
+        return whole
+
+    def trim(self, kind: str, symbol: str, interval: Interval | None, before_ns: int) -> int:
+        """Remove the rows before a time; months that end before it vanish."""
+        folder = self._folder(kind, symbol, interval)
+        if not folder.is_dir():
+            return 0
+        removed = 0
+        with explained(folder, "written"), locked(folder, self.lock_timeout_s):
+            remove_leftovers(folder)
+            for pieces in pieces_of(folder).values():
+                there = current(pieces)
+                if there[0][1].first_ns >= before_ns:
+                    break
+                rows = read_part(pieces, kind, symbol, interval)
+                rest = rows.between(before_ns, None)
+                removed += len(rows) - len(rest)
+                if len(rest):
+                    write_whole(folder, there, rest)
+                else:
+                    for piece in pieces:
+                        piece.path.unlink()
+            flush_folder(folder)
+        return removed
+
+    def compact(self) -> int:
+        """Put the pieces of every month together; how many files are gone."""
+        gone = 0
+        for kind, symbol, interval, folder in self._series():
+            with explained(folder, "written"), locked(folder, self.lock_timeout_s):
+                remove_leftovers(folder)
+                for pieces in pieces_of(folder).values():
+                    if len(pieces) > 1:
+                        there = current(pieces)
+                        write_whole(folder, there, read_part(pieces, kind, symbol, interval))
+                        gone += len(pieces) - 1
+        return gone
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a document, in place of an earlier one of that name."""
+        path = self._document(name)
+        with explained(path, "written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_durably(path, content)
+
+    def kept(self, name: str) -> bytes | None:
+        """The document of that name, None if there is none."""
+        path = self._document(name)
+        if not path.is_file():
+            return None
+        with explained(path, "read"):
+            return path.read_bytes()
+
+    def _series(self) -> Iterator[tuple[str, str, Interval | None, Path]]:
+        for kind in sorted(KINDS):
+            for folder in sorted((self.root / kind).glob("*/*")):
+                interval = INTERVALS.get(folder.name)
+                if interval is not None or folder.name == _EVENTS:
+                    yield kind, folder.parent.name, interval, folder
 
     def _folder(self, kind: str, symbol: str, interval: Interval | None) -> Path:
         kind_of(kind)
@@ -130,196 +221,25 @@ class Lake:
             raise InputError(f"symbol {symbol!r} cannot name a folder: write it like BTCUSDT")
         return self.root / kind / symbol / (interval.name if interval else _EVENTS)
 
+    def _document(self, name: str) -> Path:
+        if not _DOCUMENT.fullmatch(name):
+            raise InputError(f"document {name!r} cannot name a file: write it like quality.json")
+        return self.root / _DOCUMENTS / name
+
+
+def _steady(read: Callable[[], T], tries: int = 5) -> T:
+    """What ``read`` finds; again where a writer removed a file that was just listed."""
+    for _ in range(tries - 1):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    return read()
+
+
+def _footers(folder: Path) -> list[tuple[Piece, Footer]]:
+    return [each for pieces in pieces_of(folder).values() for each in current(pieces)]
+
 
 def _holding_order(holding: Holding) -> tuple[str, str, int]:
     return holding.kind, holding.symbol, holding.interval.ns if holding.interval else 0
-
-
-def _month_name(time_ns: int) -> str:
-    return str(np.datetime64(int(time_ns), "ns").astype("datetime64[M]"))
-
-
-def _months(folder: Path) -> dict[str, Path]:
-    """The month files of a series, in time order."""
-    with _explained(folder, "read"):
-        files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
-    return {path.stem: path for path in files if _MONTH.fullmatch(path.stem)}
-
-
-def _month_rows(series: Series) -> Iterator[tuple[str, Series]]:
-    """The series cut at the turns of the months (UTC)."""
-    month = series.event_time.astype("datetime64[ns]").astype("datetime64[M]")
-    starts = np.flatnonzero(np.append(True, month[1:] != month[:-1]))
-    for start, stop in zip(starts, np.append(starts[1:], len(series)), strict=True):
-        yield str(month[start]), series.rows(int(start), int(stop))
-
-
-def _merge_months(folder: Path, series: Series) -> Change:
-    """Write every changed month beside its old file, then rename them all."""
-    stored = _months(folder)
-    total = Change()
-    ready: list[tuple[Path, Path]] = []
-    try:
-        for name, rows in _month_rows(series):
-            month, change = rows, Change(added=len(rows))
-            if name in stored:
-                old = _read_month(stored[name], series.kind, series.symbol, series.interval)
-                month, change = merge(old, rows)
-            if change.rows:
-                final = folder / f"{name}.parquet"
-                temporary = folder / f".{name}.{os.getpid()}.tmp"
-                ready.append((temporary, final))
-                _write_file(temporary, _encoded(month))
-                total = total.and_then(change)
-        for temporary, final in ready:
-            os.replace(temporary, final)
-    except BaseException:
-        for temporary, _ in ready:
-            temporary.unlink(missing_ok=True)
-        raise
-    if ready:
-        _flush_folder(folder)
-    return total
-
-
-def _encoded(rows: Series) -> pa.Buffer:
-    """One month as the bytes of a Parquet file, its content hash and time range in the footer."""
-    table = pa.table({"event_time": rows.event_time, **rows.columns})
-    footer = {
-        _FOOTER_HASH: _content_hash(rows.event_time, rows.columns).encode(),
-        _FOOTER_FIRST: str(rows.event_time[0]).encode(),
-        _FOOTER_LAST: str(rows.event_time[-1]).encode(),
-    }
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.replace_schema_metadata(footer), sink, compression="zstd", write_page_checksum=True
-    )
-    return sink.getvalue()
-
-
-def _content_hash(event_time: Times, columns: Mapping[str, Floats]) -> str:
-    total = hashlib.sha256(event_time.astype("<i8").tobytes())
-    for name, values in columns.items():
-        total.update(name.encode())
-        total.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
-    return total.hexdigest()
-
-
-def _write_file(path: Path, content: pa.Buffer) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the renames durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Temporary files of a writer that was killed; the caller holds the lock."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
-
-
-def _read_month(path: Path, kind: str, symbol: str, interval: Interval | None) -> Series:
-    # Pages carry checksums: a flipped bit is an error here and never a wrong price.
-    with _explained(path, "read"), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        table = file.read()
-    arrays = {name: table.column(name).to_numpy() for name in table.column_names}
-    times = arrays.pop("event_time", None)
-    try:
-        return make_series(kind, symbol, interval, times, arrays)
-    except (DataError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
-
-
-def _joined(kind: str, symbol: str, interval: Interval | None, parts: list[Series]) -> Series:
-    """The months as one series; a column that some months lack is NaN there."""
-    present = {name for part in parts for name in part.columns}
-    names = [n for n in kind_of(kind).columns if n in present or n in kind_of(kind).required]
-    times = [part.event_time for part in parts]
-    columns = {
-        name: np.concatenate(
-            [part.columns.get(name, np.full(len(part), np.nan)) for part in parts] or [np.empty(0)]
-        )
-        for name in names or kind_of(kind).columns
-    }
-    return make_series(
-        kind,
-        symbol,
-        interval,
-        np.concatenate(times) if times else np.empty(0, dtype=np.int64),
-        columns,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Footer:
-    rows: int
-    first_ns: int
-    last_ns: int
-    content_hash: str
-
-
-def _footer(path: Path) -> _Footer:
-    with _explained(path, "read"):
-        footer = pq.read_metadata(path)
-        words: dict[bytes, bytes] = footer.metadata or {}
-    if not {_FOOTER_HASH, _FOOTER_FIRST, _FOOTER_LAST} <= words.keys():
-        raise _damaged(path)
-    return _Footer(
-        int(footer.num_rows),
-        int(words[_FOOTER_FIRST]),
-        int(words[_FOOTER_LAST]),
-        words[_FOOTER_HASH].decode(),
-    )
-
-
-def _damaged(path: Path) -> StorageError:
-    return StorageError(
-        f"{path} is damaged and cannot be read",
-        hint="delete this one file and import its month again; the other months are not affected",
-    )
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, timeout_s: float) -> Iterator[None]:
-    try:
-        with FileLock(folder / ".lock", timeout=timeout_s):
-            yield
-    except Timeout:
-        raise StorageError(
-            f"{folder} is being written by another process for more than {timeout_s:g} s",
-            hint="wait for it to finish, or end it",
-        ) from None
-
-
-@contextlib.contextmanager
-def _explained(path: Path, done: str) -> Iterator[None]:
-    """Turn what the disk or Parquet says into one sentence about ``path``."""
-    try:
-        yield
-    except pa.ArrowException as error:
-        raise _damaged(path) from error
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageError(
-                f"the disk is full: {path} could not be {done}, what was stored before is unchanged",
-                hint="free some space and run again",
-            ) from error
-        if isinstance(error, PermissionError):
-            raise StorageError(
-                f"no permission: {path} could not be {done}",
-                hint="check the owner and the rights of the folder",
-            ) from error
-        if error.errno is None:  # Parquet reports a damaged page without an error number
-            raise _damaged(path) from error
-        raise StorageError(
-            f"{path} could not be {done}: {(error.strerror or str(error)).lower()}"
-        ) from error
