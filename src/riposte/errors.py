@@ -7,7 +7,8 @@
     ├── DataError                the market data is wrong or missing: mend or re-import  exit 3
     ├── StorageError             disk, permissions, a store: free it, then run again     exit 4
     ├── ModelError               an artefact does not fit: retrain                       exit 5
-    └── MissingExtraError        an optional library is absent: install the extra        exit 6
+    ├── MissingExtraError        an optional library is absent: install the extra        exit 6
+    └── ExchangeError            the exchange or its archive is out of reach: try later  exit 7
 
 Each message is one sentence for the person who will read it: what, where, what is allowed.
 ``hint`` says what to do next. A broken rule inside the product is not in this tree: it is an
@@ -65,6 +66,12 @@ class MissingExtraError(RiposteError):
             f"{library} is not installed",
             hint=f'pip install "riposte-futures[{extra}]"',
         )
+
+
+class ExchangeError(RiposteError):
+    """The exchange or its archive cannot be reached, refuses, or asks to be left alone for a while."""
+
+    exit_code = 7
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riposte.market.assemble import resample
-from riposte.market.frame import COLUMNS, Floats, MarketFrame, Times
+from riposte.market.frame import COLUMNS, MarketFrame, Times
 from riposte.market.interval import DAY_NS, HOUR_NS, MINUTE_NS, Interval, format_duration
+from riposte.market.oddities import FROZEN_ROWS, jumps, run_starts, spikes
 from riposte.market.series import Series, format_time, kind_of
 
 Severity = Literal["note", "warning", "error"]
@@ -36,10 +37,10 @@ _UNIT_BOUNDS: Mapping[Unit, tuple[int, int]] = {
     "us": (10**14, 10**16),
     "ns": (10**17, 9 * 10**18),
 }
-_PRICES = ("open", "high", "low", "close", "mark_price", "index_price")
+_PRICES = (
+    "open", "high", "low", "close", "mark_price", "index_price", "price", "bid_price", "ask_price",
+)  # fmt: skip
 _FUNDING_GAP_NS = 8 * HOUR_NS + MINUTE_NS  # the exchange's longest settlement interval
-_FROZEN_ROWS = 6
-_SCALE_BLOCK = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,12 @@ def _order_findings(series: Series) -> Iterator[Finding]:
     backward = np.flatnonzero(np.diff(times) < 0) + 1
     if len(backward):
         yield _at(series, "error", "unsorted", times[backward], "rows earlier than the row before")
-    order = np.argsort(times, kind="stable")
-    twin = np.flatnonzero(np.diff(times[order]) == 0)
+    keys = series.columns.get(kind_of(series.kind).key)
+    order = np.argsort(times, kind="stable") if keys is None else np.lexsort((keys, times))
+    same_moment = np.diff(times[order]) == 0
+    if keys is not None:
+        same_moment &= np.diff(keys[order]) == 0
+    twin = np.flatnonzero(same_moment)
     if len(twin) == 0:
         return
     first, second = order[twin], order[twin + 1]
@@ -185,8 +190,15 @@ def _order_findings(series: Series) -> Iterator[Finding]:
 
 
 def _ordered(series: Series) -> Series:
-    """The series sorted, with the first row of each time, so that the other checks make sense."""
-    times, rows = np.unique(series.event_time, return_index=True)
+    """The series sorted, with the first row of each time, so that the other checks make sense.
+
+    A kind with a key keeps its rows: several of one moment are no fault there.
+    """
+    if kind_of(series.kind).key:
+        rows = np.argsort(series.event_time, kind="stable")
+        times = series.event_time[rows]
+    else:
+        times, rows = np.unique(series.event_time, return_index=True)
     columns = {name: values[rows] for name, values in series.columns.items()}
     return replace(series, event_time=times, columns=columns)
 
@@ -269,74 +281,28 @@ def _plausibility_findings(series: Series) -> Iterator[Finding]:
         if (silent & ~still).any():
             rows = times[silent & ~still]
             yield _at(series, "warning", "no-volume", rows, "bars that move without volume")
-        frozen = _run_starts(series["close"], still)
+        frozen = run_starts(series["close"], still)
     elif series.kind in ("mark", "index", "open_interest"):
-        frozen = _run_starts(next(iter(series.columns.values())))
+        frozen = run_starts(next(iter(series.columns.values())))
     else:
         frozen = np.empty(0, dtype=np.int64)
     if len(frozen):
-        what = f"stretches of {_FROZEN_ROWS} or more rows without any change"
+        what = f"stretches of {FROZEN_ROWS} or more rows without any change"
         yield _at(series, "warning", "frozen", times[frozen], what)
     for name in ("close", "mark_price", "index_price", "open_interest"):
         if name in series.columns:
-            spikes = _spikes(series[name])
-            if len(spikes):
+            lonely = spikes(series[name])
+            if len(lonely):
                 what = f"values of {name} that stand out from both neighbours"
-                yield _at(series, "warning", "outlier", times[spikes], what)
-            jumps = _jumps(series, name)
-            if len(jumps):
+                yield _at(series, "warning", "outlier", times[lonely], what)
+            far = jumps(series, name)
+            if len(far):
                 what = f"jumps of {name} by more than half in one step"
-                yield _at(series, "warning", "jump", times[jumps], what)
+                yield _at(series, "warning", "jump", times[far], what)
     if series.kind == "funding":
         wild = np.abs(series["funding_rate"]) > 0.03
         if wild.any():
             yield _at(series, "warning", "outlier", times[wild], "funding rates beyond 3 %")
-
-
-def _run_starts(values: Floats, among: Mask | None = None) -> Times:
-    """Where runs of at least ``_FROZEN_ROWS`` equal values start, inside ``among`` if given."""
-    same = np.append(False, values[1:] == values[:-1])
-    if among is not None:
-        same &= among & np.append(False, among[:-1])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
-    starts, stops = edges[::2], edges[1::2]
-    long = stops - starts >= _FROZEN_ROWS - 1
-    return np.asarray(starts[long] - 1, dtype=np.int64)
-
-
-def _usual_step(returns: Floats) -> Floats:
-    """A robust scale of the steps around each: 1.48 times the median size in its block or, where
-    larger, in a neighbouring one."""
-    blocks = -(-len(returns) // _SCALE_BLOCK)
-    padded = np.full(blocks * _SCALE_BLOCK, np.nan)
-    padded[: len(returns)] = np.abs(returns)
-    scale = 1.4826 * np.nanmedian(padded.reshape(blocks, _SCALE_BLOCK), axis=1)
-    wide = np.concatenate([scale[:1], scale, scale[-1:]])
-    return np.repeat(np.maximum(np.maximum(wide[:-2], wide[2:]), scale), _SCALE_BLOCK)[
-        : len(returns)
-    ]
-
-
-def _spikes(values: Floats) -> Times:
-    """Rows that leave their neighbours and come back: both steps over 15 usual ones and 3 %."""
-    if len(values) < 3 or (values <= 0).any():
-        return np.empty(0, dtype=np.int64)
-    steps = np.diff(np.log(values))
-    limit = np.maximum(15 * _usual_step(steps), 0.03)
-    far = (np.abs(steps[:-1]) > limit[:-1]) & (np.abs(steps[1:]) > limit[1:])
-    back = np.sign(steps[:-1]) != np.sign(steps[1:])
-    returned = np.abs(steps[:-1] + steps[1:]) < 0.5 * np.abs(steps[:-1])
-    return np.flatnonzero(far & back & returned) + 1
-
-
-def _jumps(series: Series, name: str) -> Times:
-    values = series[name]
-    if (values <= 0).any():
-        return np.empty(0, dtype=np.int64)
-    step = np.abs(np.diff(np.log(values))) > np.log(1.5)
-    if series.interval is not None:
-        step &= np.diff(series.event_time) == series.interval.ns
-    return np.flatnonzero(step) + 1
 
 
 def _freshness_findings(series: Series, as_of_ns: int) -> Iterator[Finding]:

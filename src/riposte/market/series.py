@@ -244,7 +244,11 @@ def _union(stored: Series, new: Series) -> tuple[Times, Times, Times]:
     key = kind_of(stored.kind).key
     if not key:
         times = np.union1d(stored.event_time, new.event_time)
-        return times, np.searchsorted(times, stored.event_time), np.searchsorted(times, new.event_time)
+        return (
+            times,
+            np.searchsorted(times, stored.event_time),
+            np.searchsorted(times, new.event_time),
+        )
     times = np.concatenate([stored.event_time, new.event_time])
     keys = np.concatenate([stored[key], new[key]])
     order = np.lexsort((keys, times))
