@@ -50,6 +50,9 @@ def completed(frame: MarketFrame, seed: int = 7) -> dict[str, np.ndarray]:
     for name in ("long_liquidations", "short_liquidations"):
         forced = chance.exponential(1.0, rows) * columns["volume"] * columns["close"] * 1e-4
         columns[name] = np.where(chance.random(rows) < 0.5, 0.0, forced)
+    for name in COLUMNS:
+        if "_notional_" in name:
+            columns[name] = columns["volume"] * columns["close"] * chance.uniform(0.2, 0.9, rows)
     assert all(np.isfinite(columns[name]).any() for name in COLUMNS)
     return columns
 

@@ -82,7 +82,10 @@ some_trades = st.lists(
     max_size=60,
 ).map(
     lambda rows: trades_of(
-        [(int(time), *rest) for time, (_, *rest) in zip(np.cumsum([r[0] for r in rows]), rows, strict=True)]
+        [
+            (int(time), *rest)
+            for time, (_, *rest) in zip(np.cumsum([r[0] for r in rows]), rows, strict=True)
+        ]
     )
 )
 

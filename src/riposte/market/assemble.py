@@ -4,7 +4,7 @@ A column is joined by one of three rules:
 
 * **at the close** (mark, index and premium price): the last value that held in the bar, provided it
   is the one of the close; a bar without it stays NaN;
-* **carried** (funding rate, open interest, ratios): the last value that was *published* by the close
+* **carried** (funding rate, open interest, ratios, depth of the book): the last value that was *published* by the close
   (event time plus the column's delay), for as long as the column's policy carries it, then NaN;
 * **summed over the bar** (funding charges, liquidations): what happened in ``(open_time,
   close_time]``.
@@ -19,14 +19,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from riposte.errors import DataError, InputError
-from riposte.market.frame import COLUMNS, Column, Floats, MarketFrame, Times, make_frame
+from riposte.market.frame import COLUMNS, Column, Floats, Gather, MarketFrame, Times, make_frame
 from riposte.market.interval import HOUR_NS, SECOND_NS, Interval
 from riposte.market.series import Series, make_series
-
-_FIRST = ("open",)
-_LAST = ("close",)
-_HIGHEST = ("high",)
-_LOWEST = ("low",)
 
 
 def assemble(symbol: str, interval: Interval, series: Mapping[str, Series]) -> MarketFrame:
@@ -51,10 +46,11 @@ def assemble(symbol: str, interval: Interval, series: Mapping[str, Series]) -> M
         if kind in series:
             for name, values in series[kind].columns.items():
                 columns[name] = at_close(series[kind], values, close_time, interval)
-    for kind in ("open_interest", "ratios"):
+    for kind in ("open_interest", "ratios", "depth"):
         if kind in series:
             times, spacing = series[kind].event_time, series[kind].interval
-            for name, values in series[kind].columns.items():
+            for name in series[kind].columns.keys() & COLUMNS.keys():
+                values = series[kind][name]
                 columns[name] = carried(times, values, close_time, COLUMNS[name], spacing)
     if "funding" in series:
         columns.update(_funding_columns(series["funding"], close_time, interval))
@@ -80,25 +76,35 @@ def resample(klines: Series, interval: Interval) -> Series:
     parts = interval.ns // finer.ns
     if parts == 1:
         return klines
-    bar_of_row = klines.event_time // interval.ns
-    starts = np.flatnonzero(np.diff(bar_of_row, prepend=bar_of_row[:1] - 1))
-    complete = np.diff(np.append(starts, len(klines))) == parts
-    starts = starts[complete]
-    columns: dict[str, Floats] = {}
-    for name, values in klines.columns.items():
-        bars = values[starts[:, None] + np.arange(parts)]
-        if name in _FIRST:
-            columns[name] = bars[:, 0]
-        elif name in _LAST:
-            columns[name] = bars[:, -1]
-        elif name in _HIGHEST:
-            columns[name] = bars.max(axis=1)
-        elif name in _LOWEST:
-            columns[name] = bars.min(axis=1)
-        else:
-            columns[name] = bars.sum(axis=1)
-    open_time = bar_of_row[starts] * interval.ns
-    return make_series("klines", klines.symbol, interval, open_time, columns)
+    starts = whole_bars(klines.event_time, finer, interval)
+    columns = {
+        name: gathered(values, starts, parts, COLUMNS[name].gather)
+        for name, values in klines.columns.items()
+    }
+    return make_series("klines", klines.symbol, interval, klines.event_time[starts], columns)
+
+
+def whole_bars(open_time: Times, finer: Interval, coarser: Interval) -> Times:
+    """The first row of each coarse bar of which every part is there, int64."""
+    parts = coarser.ns // finer.ns
+    bar = open_time // coarser.ns
+    starts = np.flatnonzero(np.diff(bar, prepend=bar[:1] - 1))
+    complete = np.diff(np.append(starts, len(open_time))) == parts
+    return np.asarray(starts[complete], dtype=np.int64)
+
+
+def gathered(values: Floats, starts: Times, parts: int, gather: Gather) -> Floats:
+    """The value of each coarse bar from its ``parts`` rows that begin at ``starts``."""
+    if gather == "first":
+        return values[starts]
+    if gather == "last":
+        return values[starts + parts - 1]
+    rows = values[starts[:, None] + np.arange(parts)]
+    if gather == "highest":
+        return np.asarray(rows.max(axis=1), dtype=np.float64)
+    if gather == "lowest":
+        return np.asarray(rows.min(axis=1), dtype=np.float64)
+    return np.asarray(rows.sum(axis=1), dtype=np.float64)
 
 
 def at_close(prices: Series, values: Floats, close_time: Times, interval: Interval) -> Floats:

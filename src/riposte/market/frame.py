@@ -24,6 +24,7 @@ from riposte.market.interval import HOUR_NS, MINUTE_NS, Interval
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 Missing = Literal["refuse", "leave", "carry"]
+Gather = Literal["first", "highest", "lowest", "last", "sum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Column:
     last known value holds for ``carry_ns`` after it became known, or until the next one of its
     series is due if that is later, then NaN).
     ``delay_ns``: how long after its event time the value is published.
+    ``gather``: what the value of a longer bar is made of, from those of the bars in it.
     """
 
     unit: str
@@ -41,17 +43,18 @@ class Column:
     meaning: str
     carry_ns: int = 0
     delay_ns: int = 0
+    gather: Gather = "last"
 
 
 COLUMNS: Mapping[str, Column] = {
-    "open": Column("USDT", "refuse", "first trade price of the bar"),
-    "high": Column("USDT", "refuse", "highest trade price of the bar"),
-    "low": Column("USDT", "refuse", "lowest trade price of the bar"),
+    "open": Column("USDT", "refuse", "first trade price of the bar", gather="first"),
+    "high": Column("USDT", "refuse", "highest trade price of the bar", gather="highest"),
+    "low": Column("USDT", "refuse", "lowest trade price of the bar", gather="lowest"),
     "close": Column("USDT", "refuse", "last trade price of the bar"),
-    "volume": Column("coins", "refuse", "traded volume of the bar"),
-    "quote_volume": Column("USDT", "leave", "traded volume of the bar in USDT"),
-    "trade_count": Column("trades", "leave", "number of trades in the bar"),
-    "taker_buy_volume": Column("coins", "leave", "volume whose buyer was the taker"),
+    "volume": Column("coins", "refuse", "traded volume of the bar", gather="sum"),
+    "quote_volume": Column("USDT", "leave", "traded volume of the bar in USDT", gather="sum"),
+    "trade_count": Column("trades", "leave", "number of trades in the bar", gather="sum"),
+    "taker_buy_volume": Column("coins", "leave", "volume whose buyer was the taker", gather="sum"),
     "mark_price": Column("USDT", "leave", "mark price at the bar's close"),
     "index_price": Column("USDT", "leave", "index price at the bar's close"),
     "premium": Column("fraction", "leave", "premium index at the bar's close"),
@@ -67,6 +70,7 @@ COLUMNS: Mapping[str, Column] = {
         "fraction",
         "leave",
         "sum of the rates settled in (open_time, close_time]; 0 where none, NaN where unknown",
+        gather="sum",
     ),
     "hours_since_funding": Column(
         "hours", "carry", "time since the last settlement", carry_ns=9 * HOUR_NS
@@ -103,8 +107,18 @@ COLUMNS: Mapping[str, Column] = {
     "taker_volume_ratio": Column(
         "ratio", "carry", "taker buy/sell volume ratio", carry_ns=HOUR_NS, delay_ns=5 * MINUTE_NS
     ),
-    "long_liquidations": Column("USDT", "leave", "forced sells of longs in the bar"),
-    "short_liquidations": Column("USDT", "leave", "forced buys of shorts in the bar"),
+    "long_liquidations": Column("USDT", "leave", "forced sells of longs in the bar", gather="sum"),
+    "short_liquidations": Column("USDT", "leave", "forced buys of shorts in the bar", gather="sum"),
+    **{
+        f"{side}_notional_{band}pct": Column(
+            "USDT",
+            "carry",
+            f"{'bids' if side == 'bid' else 'asks'} of the book within {percent} % of the middle price",
+            carry_ns=2 * MINUTE_NS,
+        )
+        for band, percent in (("02", "0.2"), ("1", "1"), ("5", "5"))
+        for side in ("bid", "ask")
+    },
 }
 
 

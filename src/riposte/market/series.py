@@ -66,8 +66,9 @@ KINDS: Mapping[str, Kind] = {
     ),
     "liquidations": Kind(("long_liquidations", "short_liquidations"), meaning="forced orders"),
     "depth": Kind(
-        tuple(name for band in DEPTH_BANDS for name in _depth(band)),
-        _depth(NEAR_BAND),
+        tuple(name for band in ("1", "5") for name in _depth(band)[1::2]),
+        tuple(name for band in ("1", "5") for name in _depth(band)[::2])
+        + tuple(name for band in ("2", "3", "4", NEAR_BAND) for name in _depth(band)),
         "order book summed to 1 ... 5 % (and 0.2 %) from the middle, in coins and USDT",
     ),
     "book_ticker": Kind(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +47,10 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+# Threads of one process queue here, where waiting is not polling, before one asks for the file lock.
+_queues: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+
+
 @contextlib.contextmanager
 def locked(folder: Path, timeout_s: float) -> Iterator[None]:
     """The folder for this writer alone, in this process and among all others.
@@ -52,14 +58,20 @@ def locked(folder: Path, timeout_s: float) -> Iterator[None]:
     Raises:
         StorageError: if another writer does not end in time.
     """
+    late = StorageError(
+        f"{folder} is being written by another process for more than {timeout_s:g} s",
+        hint="wait for it to finish, or end it",
+    )
+    queue = _queues[folder.resolve()]
+    if not queue.acquire(timeout=timeout_s):
+        raise late
     try:
-        with FileLock(folder / ".lock", timeout=timeout_s):
+        with FileLock(folder / ".lock", timeout=timeout_s, poll_interval=0.01):
             yield
     except Timeout:
-        raise StorageError(
-            f"{folder} is being written by another process for more than {timeout_s:g} s",
-            hint="wait for it to finish, or end it",
-        ) from None
+        raise late from None
+    finally:
+        queue.release()
 
 
 @contextlib.contextmanager

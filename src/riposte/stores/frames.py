@@ -40,7 +40,7 @@ def load_frame(
         if kind != "klines":
             start = None if start is None else start - max(_REACH_NS, 2 * _interval_ns(holding))
             stop = None if stop is None else stop + SECOND_NS  # settlements are stamped late
-        series[kind] = store.read(kind, symbol, holding.interval, start, stop)
+        series[kind] = store.read(kind, symbol, holding.interval, start, stop, list(COLUMNS))
     if len(series["klines"]) == 0:
         held = chosen["klines"]
         raise DataError(
@@ -81,7 +81,7 @@ def chosen_holdings(store: Store, symbol: str, interval: Interval) -> dict[str, 
     chosen = {"klines": max(candles, key=_interval_ns)}
     for kind in KINDS:
         choices = [holding for holding in held if holding.kind == kind]
-        if kind == "klines" or not choices:
+        if kind == "klines" or KINDS[kind].key or not choices:
             continue
         fine_enough = [holding for holding in choices if _interval_ns(holding) <= interval.ns]
         chosen[kind] = (

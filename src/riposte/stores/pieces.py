@@ -93,7 +93,13 @@ def encoded(rows: Series, through: int = 0, receipts: Receipts | None = None) ->
     words[_SEAL] = _seal(words)
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table.replace_schema_metadata(words), sink, compression="zstd", write_page_checksum=True
+        table.replace_schema_metadata(words),
+        sink,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=False,
+        use_byte_stream_split=list(rows.columns),  # twice as fast as plain pages for float64
+        write_page_checksum=True,
     )
     return sink.getvalue()
 

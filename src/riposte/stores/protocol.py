@@ -136,10 +136,14 @@ def content_hash(series: Series) -> str:
     total = hashlib.sha256(series.event_time.astype("<i8", copy=False).data)
     for name in kind_of(series.kind).columns:
         values = series.columns.get(name)
-        if values is None or np.isnan(values).all():
+        if values is None:
+            continue
+        missing = np.isnan(values)
+        if missing.all():
             continue
         total.update(name.encode())
-        total.update(np.where(np.isnan(values), np.nan, values).astype("<f8", copy=False).data)
+        alike = np.where(missing, np.nan, values) if missing.any() else values
+        total.update(alike.astype("<f8", copy=False).data)
     return total.hexdigest()
 
 

@@ -236,13 +236,8 @@ def _store(work: _Work, batch: Batch, fetched: dict[ArchiveFile, Fetched]) -> No
     receipts = {file.name: each.checksum for file, each in fetched.items()}
     if work.transfer.stop.is_set():
         raise StoppedError
-    rows = 0
     whole = together([each for p in parsed for each in p.series])
-    for kind in {kind for file in fetched for kind in file.dataset.kinds}:
-        if kind not in {series.kind for series in whole}:
-            receipts |= {_without(kind, name): checksum for name, checksum in receipts.items()}
-    for series in whole:
-        rows += work.sink.merge(series, receipts).rows
+    rows = store(whole, list(fetched), receipts, work.sink)
     for each in fetched.values():
         each.path.unlink(missing_ok=True)
     with work.lock:
@@ -251,6 +246,20 @@ def _store(work: _Work, batch: Batch, fetched: dict[ArchiveFile, Fetched]) -> No
         work.summary.files += len(fetched)
         work.summary.rows += rows
         work.summary.findings += [finding for p in parsed for finding in p.findings]
+
+
+def store(
+    whole: Sequence[Series], files: Sequence[ArchiveFile], receipts: dict[str, str], sink: Sink
+) -> int:
+    """Write the series of some files with the receipts of all of them; the rows new or changed.
+
+    A file without rows of one of its kinds says so with the rows of the others.
+    """
+    stated = dict(receipts)
+    for kind in {kind for file in files for kind in file.dataset.kinds}:
+        if kind not in {series.kind for series in whole}:
+            stated |= {_without(kind, name): checksum for name, checksum in receipts.items()}
+    return sum(sink.merge(series, stated).rows for series in whole)
 
 
 def _parsed(file: ArchiveFile, fetched: Fetched) -> Parsed:

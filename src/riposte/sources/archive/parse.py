@@ -147,7 +147,7 @@ def _table(file: ArchiveFile, content: bytes, source: str) -> pl.DataFrame:
             columns=list(wanted.values()),
             schema_overrides=floats,
             infer_schema_length=100,
-            null_values=["", "null", "NaN", "\\N"],
+            null_values=["null"],
         )
     except pl.exceptions.NoDataError:
         return pl.DataFrame()
