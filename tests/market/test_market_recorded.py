@@ -11,7 +11,7 @@ from riposte.market.assemble import assemble, resample
 from riposte.market.checks import check, check_frame, compare
 from riposte.market.frame import MarketFrame
 from riposte.market.interval import HOUR_NS, INTERVALS, MINUTE_NS
-from riposte.sources.files import read_series
+from riposte.sources.recorded import read_series
 
 HOUR = INTERVALS["1h"]
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")

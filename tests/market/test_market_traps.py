@@ -51,8 +51,9 @@ from riposte.market.interval import DAY_NS, HOUR_NS, INTERVALS
 from riposte.market.replay import replay
 from riposte.market.series import make_series
 from riposte.market.trades import candles
-from riposte.sources.files import read_brackets, read_series
+from riposte.sources.files import read_brackets
 from riposte.sources.level2 import Level2, read_level2
+from riposte.sources.recorded import read_series
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")
 FOLDERS = ("BTCUSDT-20230404", "BTCUSDT-20240718", "ETHUSDT-20240718")

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from riposte.errors import DataError, InputError, RiposteError, StorageError
-from riposte.sources.files import read_series
+from riposte.sources.recorded import read_series
 
 START_MS = 1_704_067_200_000
 Table = pl.DataFrame

@@ -14,13 +14,8 @@ from riposte.errors import DataError, InputError
 from riposte.market.instrument import Instrument, brackets_from_rates
 from riposte.market.interval import HOUR_NS, INTERVALS
 from riposte.market.series import Change, Series
-from riposte.sources.files import (
-    archive_symbols,
-    import_archive,
-    read_brackets,
-    read_checked,
-    read_series,
-)
+from riposte.sources.files import archive_symbols, import_archive, read_brackets
+from riposte.sources.recorded import read_checked, read_series
 from riposte.stores.frames import load_frame
 from riposte.stores.lake import Lake
 

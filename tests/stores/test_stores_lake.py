@@ -153,7 +153,7 @@ def test_what_is_not_stored_is_named(tmp_path: Path) -> None:
         lake.read("mark", "BTCUSDT", HOUR)
     with pytest.raises(InputError, match=r"did you mean 'mark'"):
         lake.read("marks", "BTCUSDT", HOUR)
-    with pytest.raises(InputError, match="cannot name a folder"):
+    with pytest.raises(InputError, match="cannot be stored"):
         lake.read("mark", "../BTCUSDT", HOUR)
 
 

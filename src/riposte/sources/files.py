@@ -11,10 +11,8 @@ A symbol needs candles; whatever else it lacks is said in the summary and stays 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -23,60 +21,10 @@ from riposte.market.checks import Finding, compare
 from riposte.market.frame import Floats
 from riposte.market.instrument import parse_symbol
 from riposte.market.interval import INTERVALS, Interval
-from riposte.market.series import KINDS, Change, Series
-from riposte.sources.recorded import Reading, read_checked, read_series
+from riposte.market.series import KINDS, Series
+from riposte.sources.imported import Imported, ImportSummary, Progress, SeriesStore, stored
+from riposte.sources.recorded import read_checked
 from riposte.sources.tables import SUFFIXES
-
-__all__ = [
-    "ImportSummary",
-    "Imported",
-    "Progress",
-    "Reading",
-    "SeriesStore",
-    "archive_symbols",
-    "import_archive",
-    "read_brackets",
-    "read_checked",
-    "read_series",
-]
-
-Progress = Callable[[int, int, str], None]
-"""Called with files done, files in all, and the file about to be read ("" at the end)."""
-
-
-class SeriesStore(Protocol):
-    """Where imported series go."""
-
-    def merge(self, series: Series) -> Change: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """One file that was read and stored."""
-
-    file: str
-    kind: str
-    symbol: str
-    interval: Interval | None
-    rows: int
-    first_ns: int
-    last_ns: int
-    change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class ImportSummary:
-    """What an import did. ``notes`` are sentences about what was not there; ``findings`` are what
-    the checks of the files noticed."""
-
-    imported: tuple[Imported, ...]
-    notes: tuple[str, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def rows_changed(self) -> int:
-        """How many stored rows are new or different; 0 when everything was there already."""
-        return sum(each.change.rows for each in self.imported)
 
 
 def archive_symbols(folder: Path) -> tuple[str, ...]:
@@ -140,7 +88,7 @@ def import_archive(
         reading = read_checked(path, kind=kind, repair=repair)
         if reading.series.symbol != symbol:
             raise DataError(f"{path} holds {reading.series.symbol}, not {symbol}")
-        imported.append(_stored(store, name, reading.series))
+        imported.append(stored(store, name, reading.series))
         findings += reading.findings
         if kind == "klines":
             candles.append(reading.series)
@@ -148,19 +96,6 @@ def import_archive(
         progress(len(files), len(files), "")
     findings += _disagreements(candles)
     return ImportSummary(tuple(imported), tuple(notes), tuple(findings))
-
-
-def _stored(store: SeriesStore, name: str, series: Series) -> Imported:
-    return Imported(
-        name,
-        series.kind,
-        series.symbol,
-        series.interval,
-        len(series),
-        int(series.event_time[0]),
-        int(series.event_time[-1]),
-        store.merge(series),
-    )
 
 
 def _disagreements(candles: Sequence[Series]) -> Iterator[Finding]:

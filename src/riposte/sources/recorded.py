@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from riposte.errors import DataError, InputError
+from riposte.market.assemble import settlement_time
 from riposte.market.checks import UNIT_NAMES, Finding, Unit, check, in_unit, time_unit
 from riposte.market.frame import Floats, Times
 from riposte.market.instrument import parse_symbol
@@ -24,8 +25,8 @@ from riposte.market.series import Series, kind_of, make_series
 from riposte.sources.tables import Table, read_table, to_nanoseconds
 
 _TIME_NAMES = (
-    "open_time",
     "event_time",
+    "open_time",
     "funding_time",
     "calc_time",
     "timestamp",
@@ -53,7 +54,10 @@ _ALIASES = {
     "top_position_ratio": ("sum_toptrader_long_short_ratio",),
     "taker_volume_ratio": ("sum_taker_long_short_vol_ratio",),
 }
+# Kinds that come as events, not at a steady pace.
+_EVENTS = ("funding", "liquidations", "depth", "book_ticker", "trades", "agg_trades")
 # A value of these kinds is stamped with the opening of the bar it closes: it held at the bar's end.
+# A file of ours says event_time and means the moment itself.
 _STAMPED_AT_OPEN = ("mark", "index", "premium")
 # Kinds told by a word in the name of the file or of its folder.
 _WORDS = {
@@ -118,10 +122,12 @@ def read_checked(
     kind = kind or _kind_in(table)
     symbol = parse_symbol(symbol) if symbol else _symbol_in(table)
     times = _times_in(table, unit)
-    interval = None if kind == "funding" else interval or _interval_in(path, times)
+    interval = None if kind in _EVENTS else interval or _interval_in(path, times)
     columns = _columns_in(table, kind)
-    if kind in _STAMPED_AT_OPEN and interval is not None:
+    if kind in _STAMPED_AT_OPEN and interval is not None and "event_time" not in table.columns:
         times = times + interval.ns
+    if kind == "funding":
+        times = settlement_time(times)
     raw = Series(kind, symbol, interval, times, columns)
     repaired: tuple[Finding, ...] = ()
     if repair:

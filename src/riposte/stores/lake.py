@@ -17,14 +17,13 @@ lock file per series keeps writers apart; readers need none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from riposte.errors import DataError, InputError
+from riposte.errors import DataError
 from riposte.market.interval import INTERVALS, Interval
 from riposte.market.series import KINDS, Change, Series, kind_of
 from riposte.stores.disk import explained, flush_folder, locked, replace_durably
@@ -38,20 +37,21 @@ from riposte.stores.pieces import (
     joined,
     pieces_of,
     read_part,
+    together,
 )
 from riposte.stores.protocol import (
     NO_RECEIPTS,
     Holding,
     content_hash,
     partition_name,
+    refuse_document,
+    refuse_symbol,
     series_version,
     storable,
 )
 
 _EVENTS = "events"  # the folder of a series without an interval
 _DOCUMENTS = "documents"
-_SYMBOL = re.compile(r"[A-Z0-9_]{1,40}")
-_DOCUMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,80}")
 
 T = TypeVar("T")
 
@@ -158,7 +158,10 @@ class Lake:
         return whole
 
     def trim(self, kind: str, symbol: str, interval: Interval | None, before_ns: int) -> int:
-        """Remove the rows before a time; months that end before it vanish."""
+        """Remove the rows before a time; months that end before it vanish.
+
+        A month that is cut loses its receipts: the files they name are no longer stored whole.
+        """
         folder = self._folder(kind, symbol, interval)
         if not folder.is_dir():
             return 0
@@ -173,7 +176,7 @@ class Lake:
                 rest = rows.between(before_ns, None)
                 removed += len(rows) - len(rest)
                 if len(rest):
-                    write_whole(folder, there, rest)
+                    write_whole(folder, there, rest, {})
                 else:
                     for piece in pieces:
                         piece.path.unlink()
@@ -189,7 +192,12 @@ class Lake:
                 for pieces in pieces_of(folder).values():
                     if len(pieces) > 1:
                         there = current(pieces)
-                        write_whole(folder, there, read_part(pieces, kind, symbol, interval))
+                        write_whole(
+                            folder,
+                            there,
+                            read_part(pieces, kind, symbol, interval),
+                            together(each.receipts for _, each in there),
+                        )
                         gone += len(pieces) - 1
         return gone
 
@@ -217,13 +225,11 @@ class Lake:
 
     def _folder(self, kind: str, symbol: str, interval: Interval | None) -> Path:
         kind_of(kind)
-        if not _SYMBOL.fullmatch(symbol):
-            raise InputError(f"symbol {symbol!r} cannot name a folder: write it like BTCUSDT")
+        refuse_symbol(symbol)
         return self.root / kind / symbol / (interval.name if interval else _EVENTS)
 
     def _document(self, name: str) -> Path:
-        if not _DOCUMENT.fullmatch(name):
-            raise InputError(f"document {name!r} cannot name a file: write it like quality.json")
+        refuse_document(name)
         return self.root / _DOCUMENTS / name
 
 

@@ -115,9 +115,11 @@ def _file(
     return _Ready(temporary, final, content, replaced)
 
 
-def write_whole(folder: Path, there: Sequence[tuple[Piece, Footer]], rows: Series) -> None:
-    """Put one part's rows in the place of all its files; its receipts stay."""
-    ready = _whole(folder, there, rows, together(footer.receipts for _, footer in there))
+def write_whole(
+    folder: Path, there: Sequence[tuple[Piece, Footer]], rows: Series, receipts: Receipts
+) -> None:
+    """Put rows and receipts in the place of all the files of one part."""
+    ready = _whole(folder, there, rows, receipts)
     try:
         write_durably(ready.temporary, ready.content)
         ready.temporary.replace(ready.final)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from riposte.errors import InputError
 from riposte.market.interval import Interval
 from riposte.market.series import Change, Series, kind_of, make_series
 
+_SYMBOL = re.compile(r"[A-Z0-9_]{1,40}")
+_DOCUMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,80}")
 NO_RECEIPTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -94,6 +97,18 @@ class Store(Protocol):
     def kept(self, name: str) -> bytes | None:
         """The document of that name, None if there is none."""
         ...
+
+
+def refuse_symbol(symbol: str) -> None:
+    """Refuse a symbol that no store can hold: it names folders and goes into queries."""
+    if not _SYMBOL.fullmatch(symbol):
+        raise InputError(f"symbol {symbol!r} cannot be stored: write it like BTCUSDT")
+
+
+def refuse_document(name: str) -> None:
+    """Refuse a document's name that cannot be a file's."""
+    if not _DOCUMENT.fullmatch(name):
+        raise InputError(f"document {name!r} cannot be stored: name it like quality.json")
 
 
 def storable(series: Series) -> Series:

@@ -237,7 +237,7 @@ def _store(work: _Work, batch: Batch, fetched: dict[ArchiveFile, Fetched]) -> No
     if work.transfer.stop.is_set():
         raise StoppedError
     whole = together([each for p in parsed for each in p.series])
-    rows = store(whole, list(fetched), receipts, work.sink)
+    rows = sum(change.rows for change in store(whole, list(fetched), receipts, work.sink))
     for each in fetched.values():
         each.path.unlink(missing_ok=True)
     with work.lock:
@@ -250,8 +250,8 @@ def _store(work: _Work, batch: Batch, fetched: dict[ArchiveFile, Fetched]) -> No
 
 def store(
     whole: Sequence[Series], files: Sequence[ArchiveFile], receipts: dict[str, str], sink: Sink
-) -> int:
-    """Write the series of some files with the receipts of all of them; the rows new or changed.
+) -> list[Change]:
+    """Write the series of some files with the receipts of all of them; what changed, series by series.
 
     A file without rows of one of its kinds says so with the rows of the others.
     """
@@ -259,7 +259,7 @@ def store(
     for kind in {kind for file in files for kind in file.dataset.kinds}:
         if kind not in {series.kind for series in whole}:
             stated |= {_without(kind, name): checksum for name, checksum in receipts.items()}
-    return sum(sink.merge(series, stated).rows for series in whole)
+    return [sink.merge(series, stated) for series in whole]
 
 
 def _parsed(file: ArchiveFile, fetched: Fetched) -> Parsed:

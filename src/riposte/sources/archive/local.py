@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -17,19 +16,9 @@ from riposte.sources.archive.download import Sink, held_files, store, together
 from riposte.sources.archive.layout import DATASETS, ArchiveFile, archive_file
 from riposte.sources.archive.parse import parse
 from riposte.sources.archive.plan import Wanted, dense
+from riposte.sources.imported import Imported, ImportSummary, Progress, imported
 
-Progress = Callable[[int, int, str], None]
 _Key = tuple[str, str, Interval | None, date]
-
-
-@dataclass(frozen=True, slots=True)
-class ZipSummary:
-    """What an import of zips did; ``known`` are files whose rows were stored before."""
-
-    files: int
-    known: int
-    rows: int
-    findings: tuple[Finding, ...]
 
 
 def archive_zips(folder: Path) -> Iterator[tuple[Path, ArchiveFile]]:
@@ -49,7 +38,7 @@ def import_zips(
     zips: Sequence[tuple[Path, ArchiveFile]],
     sink: Sink,
     progress: Progress | None = None,
-) -> ZipSummary:
+) -> ImportSummary:
     """Store the rows of the zips: a month at a time, only of files not stored before.
 
     Raises:
@@ -62,18 +51,19 @@ def import_zips(
         key = (file.dataset.name, file.symbol, file.interval, when)
         batches.setdefault(key, []).append((path, file))
     held = _held(batches, sink)
-    files = known = rows = 0
+    done_files: list[Imported] = []
     findings: list[Finding] = []
+    known = 0
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="zips") as pool:
         work = pool.map(lambda item: _stored(item[1], held[item[0][:3]], sink), batches.items())
-        for done, result in enumerate(work, 1):
-            files += result.files
-            known += result.known
-            rows += result.rows
-            findings += result.findings
+        for done, (files, found, skipped) in enumerate(work, 1):
+            done_files += files
+            findings += found
+            known += skipped
             if progress:
-                progress(done, len(batches), "")
-    return ZipSummary(files, known, rows, tuple(findings))
+                progress(done, len(batches), files[-1].file if files else "")
+    notes = (f"{known} archive files were stored before",) if known else ()
+    return ImportSummary(tuple(done_files), notes, tuple(findings))
 
 
 def _held(
@@ -90,7 +80,7 @@ def _held(
 
 def _stored(
     batch: Collection[tuple[Path, ArchiveFile]], held: Mapping[str, str], sink: Sink
-) -> ZipSummary:
+) -> tuple[list[Imported], list[Finding], int]:
     """One batch read and written; months first, so that a day's file completes them."""
     parsed, receipts = [], {}
     for path, file in sorted(batch, key=lambda each: each[1].day or date.min):
@@ -102,14 +92,13 @@ def _stored(
         if held.get(file.name) != checksum:
             parsed.append((file, parse(file, content, source=str(path))))
             receipts[file.name] = checksum
-    rows = store(
-        together([series for _, each in parsed for series in each.series]),
-        [file for file, _ in parsed],
-        receipts,
-        sink,
-    )
-    findings = tuple(finding for _, each in parsed for finding in each.findings)
-    return ZipSummary(len(parsed), len(batch) - len(parsed), rows, findings)
+    whole = together([series for _, each in parsed for series in each.series])
+    changes = store(whole, [file for file, _ in parsed], receipts, sink)
+    names = sorted(receipts)
+    title = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}" if names else ""
+    files = [imported(title, s, change) for s, change in zip(whole, changes, strict=True)]
+    findings = [finding for _, each in parsed for finding in each.findings]
+    return files, findings, len(batch) - len(parsed)
 
 
 def zips_under(path: Path) -> list[tuple[Path, ArchiveFile]]:
