@@ -15,7 +15,7 @@ from rich.text import Text
 
 import riposte
 from riposte.cli.display import err, out, print_json, progress
-from riposte.cli.market import Market, import_recorded, load_market, make_synthetic
+from riposte.cli.market import Market, import_recorded, load_market, make_synthetic, open_store
 from riposte.cli.options import ConfigFiles, Given, Json, PresetName, Seed, Workers
 from riposte.cli.publish import check_writable, write_atomically, write_report
 from riposte.cli.research import study_of
@@ -23,7 +23,7 @@ from riposte.proof.report import summary_table
 from riposte.settings.convert import plan_of
 from riposte.settings.load import Loaded
 from riposte.settings.schema import Settings
-from riposte.stores.lake import Lake
+from riposte.stores.protocol import Store
 
 WIDTH = 100
 
@@ -33,18 +33,18 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def market_of(settings: Settings, years: float, *, quiet: bool) -> tuple[Market, Lake]:
+def market_of(settings: Settings, years: float, *, quiet: bool) -> tuple[Market, Store]:
     """The recorded archive where one is named, else the synthetic market; said in words."""
     with progress(quiet=quiet) as report:
         if settings.data.archive is not None:
             summary = import_recorded(settings, report)
-            lake = Lake(settings.data.lake)
+            store = open_store(settings)
             source = f"REAL recorded history from {settings.data.archive}"
             if not quiet:
                 changed = summary.rows_changed
                 news = f"{changed:,} rows imported" if changed else "already imported"
                 err.print(f"[bold green]{source}[/] ({news})")
-            return load_market(settings, lake, source=source, real=True), lake
+            return load_market(settings, store, source=source, real=True), store
         source = (
             f"SYNTHETIC market (seed {settings.model.seed}, {years:g} years), made up by Riposte: "
             "nothing in it ever traded"

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from riposte.cli.display import Report
 from riposte.errors import DataError, InputError
-from riposte.market.checks import Finding, check, check_frame
+from riposte.market.checks import Finding, check_frame
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument, instrument_for
 from riposte.market.interval import DAY_NS, Interval, parse_interval
 from riposte.settings.convert import range_of
 from riposte.settings.schema import Settings
-from riposte.sources.files import ImportSummary, import_archive, read_brackets
+from riposte.sources.files import import_archive, read_brackets
+from riposte.sources.imported import ImportSummary
 from riposte.sources.synthetic import synthetic_market
-from riposte.stores.frames import frame_version, load_frame
+from riposte.stores.frames import chosen_holdings, frame_version, load_frame
 from riposte.stores.lake import Lake
+from riposte.stores.protocol import Store
+from riposte.stores.quality import examine_store, refuse_unsound
 
 SYNTHETIC_START = 1_577_836_800_000_000_000  # 2020-01-01 UTC
 BRACKETS_FILE = "leverage_brackets.json"
@@ -33,13 +36,36 @@ class Market:
     version: str  # hash of the content of all frames
 
 
+def open_store(settings: Settings) -> Store:
+    """The store that the settings name.
+
+    Raises:
+        InputError: if PostgreSQL is chosen and no address is given.
+    """
+    if settings.data.store == "lake":
+        return Lake(settings.data.lake)
+    if settings.data.database is None:
+        raise InputError(
+            "data.store is postgresql, but no database is named",
+            hint="set RIPOSTE_DATABASE to postgresql://user:password@host:5432/name",
+        )
+    from riposte.stores.postgres import Postgres
+
+    return Postgres(settings.data.database.get_secret_value())
+
+
+def place_of(settings: Settings) -> str:
+    """How messages name the store."""
+    return str(settings.data.lake) if settings.data.store == "lake" else "the database"
+
+
 def interval_of(settings: Settings) -> Interval:
     """The bar size in force."""
     return parse_interval(settings.data.interval)
 
 
 def import_recorded(settings: Settings, report: Report, *, repair: bool = False) -> ImportSummary:
-    """Bring the recorded archive of the settings into the lake.
+    """Bring the recorded archive of the settings into the store.
 
     Raises:
         InputError: if no archive is named.
@@ -54,7 +80,7 @@ def import_recorded(settings: Settings, report: Report, *, repair: bool = False)
         folder,
         settings.data.symbols,
         [interval_of(settings)],
-        Lake(settings.data.lake),
+        open_store(settings),
         lambda done, total, name: report("importing", done, total),
         repair=repair,
     )
@@ -83,18 +109,21 @@ def make_synthetic(settings: Settings, years: float, report: Report) -> Lake:
     return lake
 
 
-def load_market(settings: Settings, lake: Lake, *, source: str, real: bool) -> Market:
-    """Frames of all symbols from a lake, in the configured time range.
+def load_market(settings: Settings, store: Store, *, source: str, real: bool) -> Market:
+    """Frames of all symbols from a store, in the configured time range.
 
     Raises:
-        DataError: if a symbol is not stored for that interval and range.
+        DataError: if a symbol is not stored for that interval and range, or the last data check
+            found an error in what is stored.
     """
     interval = interval_of(settings)
+    for symbol in settings.data.symbols:
+        refuse_unsound(store, list(chosen_holdings(store, symbol, interval).values()))
     start, stop = range_of(settings)
     frames = tuple(
-        load_frame(lake, symbol, interval, start, stop) for symbol in settings.data.symbols
+        load_frame(store, symbol, interval, start, stop) for symbol in settings.data.symbols
     )
-    versions = [frame_version(lake, symbol, interval) for symbol in settings.data.symbols]
+    versions = [frame_version(store, symbol, interval) for symbol in settings.data.symbols]
     return Market(
         frames=frames,
         instruments=instruments_of(settings, real=real),
@@ -105,18 +134,19 @@ def load_market(settings: Settings, lake: Lake, *, source: str, real: bool) -> M
 
 
 def stored_market(settings: Settings) -> Market:
-    """The market from the configured lake.
+    """The market from the configured store.
 
     Raises:
-        DataError: with how to fill the lake, if it is empty.
+        DataError: with how to fill the store, if it is empty.
     """
-    lake = Lake(settings.data.lake)
-    if not lake.holdings():
+    store = open_store(settings)
+    place = place_of(settings)
+    if not store.holdings():
         raise DataError(
-            f"the lake {settings.data.lake} is empty",
-            hint="riposte data import brings recorded history in; riposte demo needs nothing",
+            f"the store {place} is empty",
+            hint="riposte data download or riposte data import fills it; riposte demo needs nothing",
         )
-    return load_market(settings, lake, source=f"Stored history in {settings.data.lake}", real=True)
+    return load_market(settings, store, source=f"Stored history in {place}", real=True)
 
 
 def instruments_of(settings: Settings, *, real: bool) -> tuple[Instrument, ...]:
@@ -136,12 +166,9 @@ def instruments_of(settings: Settings, *, real: bool) -> tuple[Instrument, ...]:
     return tuple(chosen)
 
 
-def quality_of(lake: Lake, settings: Settings, frames: tuple[MarketFrame, ...]) -> list[Finding]:
+def quality_of(store: Store, settings: Settings, frames: tuple[MarketFrame, ...]) -> list[Finding]:
     """Findings of the data check over everything stored of the symbols, and over their frames."""
-    found: list[Finding] = []
-    for holding in lake.holdings():
-        if holding.symbol in settings.data.symbols:
-            found += check(lake.read(holding.kind, holding.symbol, holding.interval))
+    found = list(examine_store(store, settings.data.symbols, dense=False).findings)
     for frame in frames:
         found += check_frame(frame)
     return found

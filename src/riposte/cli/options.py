@@ -25,6 +25,10 @@ SymbolList = Annotated[
     typer.Option("-p", "--symbols", help="Comma-separated: BTCUSDT or BTC/USDT:USDT."),
 ]
 IntervalName = Annotated[str | None, typer.Option("-i", "--interval", help="Bar size: 1m ... 1d.")]
+Kinds = Annotated[
+    str | None,
+    typer.Option("--kinds", help="Comma-separated: klines, mark, funding, open_interest, ..."),
+]
 Timerange = Annotated[
     str | None,
     typer.Option("--timerange", help="20240101-20240201; either side may be left open."),

@@ -14,7 +14,7 @@ import typer
 
 import riposte
 from riposte.cli.display import number, out, percent, print_json, progress, table
-from riposte.cli.market import Market, quality_of, stored_market
+from riposte.cli.market import Market, open_store, quality_of, stored_market
 from riposte.cli.options import (
     ConfigFiles,
     Given,
@@ -38,7 +38,7 @@ from riposte.proof.study import Provenance, run_study
 from riposte.settings.convert import plan_of, stack_of
 from riposte.settings.load import Loaded
 from riposte.settings.schema import Settings
-from riposte.stores.lake import Lake
+from riposte.stores.protocol import Store
 
 ModelName = Annotated[str, typer.Option("--model", help="Name of the model folder.")]
 
@@ -223,15 +223,15 @@ def walkforward(
     loaded = given.load()
     check_writable(loaded.settings.report.folder)
     market = stored_market(loaded.settings)
-    study = study_of(loaded, market, Lake(loaded.settings.data.lake), quiet=json)
+    study = study_of(loaded, market, open_store(loaded.settings), quiet=json)
     path = write_report(study, loaded.settings.report.folder, name)
     print_summary(study, path, json=json)
 
 
-def study_of(loaded: Loaded, market: Market, lake: Lake, *, quiet: bool) -> Study:
+def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> Study:
     """The whole study of a market under loaded settings."""
     settings = loaded.settings
-    quality = quality_of(lake, settings, market.frames)
+    quality = quality_of(store, settings, market.frames)
     about = Provenance(
         title=f"{', '.join(settings.data.symbols)} {settings.data.interval}",
         source=market.source,

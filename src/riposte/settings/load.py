@@ -6,6 +6,7 @@ environment (``RIPOSTE__SECTION__KEY``), flags.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from riposte.settings.schema import Settings
 
 PRESETS = ("survival", "four-layer", "open-interest", "ppo")
 ENVIRONMENT_PREFIX = "RIPOSTE__"
+_SHORT_NAMES = {"RIPOSTE_ARCHIVE": "data.archive", "RIPOSTE_DATABASE": "data.database"}
 DEFAULT_FILE = Path("riposte.toml")
 
 
@@ -103,8 +105,8 @@ def _from_environment(
         if key.startswith(ENVIRONMENT_PREFIX):
             dotted = key[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ".")
             found[dotted] = (value, f"{name} {key}")
-        elif key == "RIPOSTE_ARCHIVE" and value:
-            found["data.archive"] = (value, f"{name} {key}")
+        elif key in _SHORT_NAMES and value:
+            found[_SHORT_NAMES[key]] = (value, f"{name} {key}")
     return found
 
 
@@ -143,7 +145,7 @@ def _validated(merged: Mapping[str, tuple[Any, str]]) -> Loaded:
     known = known_keys()
     for key, (value, source) in merged.items():
         if key not in known:
-            problems.append(f"{source}: unknown key {key} = {value!r}{nearest(key, known)}")
+            problems.append(f"{source}: unknown key {key} = {_shown(value)}{nearest(key, known)}")
     good = {k: v for k, (v, _) in merged.items() if k in known}
     settings: Settings | None = None
     try:
@@ -152,11 +154,16 @@ def _validated(merged: Mapping[str, tuple[Any, str]]) -> Loaded:
         for each in error.errors():
             key = ".".join(str(part) for part in each["loc"][:2])
             source = merged[key][1] if key in merged else "defaults"
-            problems.append(f"{source}: {key} = {each['input']!r}: {_plain(each['msg'])}")
+            problems.append(f"{source}: {key} = {_shown(each['input'])}: {_plain(each['msg'])}")
     if problems or settings is None:
         hint = "riposte config show prints every key; docs/configuration.md explains them"
         raise InputError("; ".join(problems), hint=hint)
     return Loaded(settings, {key: source for key, (_, source) in merged.items()})
+
+
+def _shown(value: object) -> str:
+    """The value as it was written, the password of an address left out."""
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1...@", repr(value))
 
 
 def _plain(message: str) -> str:

@@ -12,12 +12,14 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SecretStr,
 )
 
 from riposte.engine.parameters import NEVER
 from riposte.errors import InputError
 from riposte.market.instrument import parse_symbol
 from riposte.market.interval import format_duration, parse_duration, parse_interval
+from riposte.market.series import kind_of
 
 
 def _duration(value: object) -> object:
@@ -53,6 +55,15 @@ def _interval(value: str) -> str:
         raise ValueError(error.message) from None
 
 
+def _kinds(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        for kind in value:
+            kind_of(kind)
+    except InputError as error:
+        raise ValueError(error.message) from None
+    return value
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
@@ -63,6 +74,9 @@ DurationOrNever = Annotated[
 ]
 Symbol = Annotated[str, AfterValidator(_symbol)]
 Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_listed), Field(min_length=1)]
+Kinds = Annotated[
+    tuple[str, ...], BeforeValidator(_listed), AfterValidator(_kinds), Field(min_length=1)
+]
 IntervalName = Annotated[str, AfterValidator(_interval)]
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -79,7 +93,13 @@ class DataSettings(Section):
     """Where the market comes from and which part of it is used."""
 
     archive: Path | None = None  # folder of recorded history; RIPOSTE_ARCHIVE sets it too
+    store: Literal["lake", "postgresql"] = "lake"
     lake: Path = Path("data/lake")
+    database: SecretStr | None = None  # postgresql://user:password@host:5432/name
+    kinds: Kinds = ("klines", "mark", "index", "premium", "funding", "open_interest", "ratios")
+    archive_url: str = "https://data.binance.vision"
+    exchange_url: str = ""  # empty: the exchange itself
+    connections: Annotated[int, Field(ge=1, le=64)] = 16
     symbols: Symbols = ("BTCUSDT", "ETHUSDT")
     interval: IntervalName = "1h"
     timerange: str = ""  # 20240101-20240201, either side may be open; empty: all there is

@@ -96,10 +96,19 @@ def examine_store(
     symbols: Sequence[str] | None = None,
     *,
     as_of_ns: int | None = None,
+    dense: bool = True,
     progress: Progress | None = None,
 ) -> Quality:
-    """:func:`examine` what a store holds (of some symbols), and keep the report in it."""
-    held = [h for h in store.holdings() if symbols is None or h.symbol in symbols]
+    """:func:`examine` what a store holds (of some symbols), and keep the report in it.
+
+    ``dense`` False leaves out trades and quotes, of which there may be billions.
+    """
+    held = [
+        holding
+        for holding in store.holdings()
+        if (symbols is None or holding.symbol in symbols)
+        and (dense or not kind_of(holding.kind).key)
+    ]
     quality = examine(
         held,
         lambda h, start, stop: store.read(h.kind, h.symbol, h.interval, start, stop),

@@ -1,0 +1,1 @@
+"""The exchange over REST, through ccxt: the newest stretch of history, and the present. Reads only."""
