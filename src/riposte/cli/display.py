@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -67,6 +68,38 @@ def progress(*, quiet: bool = False) -> Iterator[Report]:
         if what not in tasks:
             tasks[what] = shown.add_task(what, total=total)
         shown.update(tasks[what], completed=done, total=total)
+
+    with shown:
+        yield report
+
+
+@contextmanager
+def transfer_progress(
+    *, quiet: bool = False
+) -> Iterator[Callable[[str, int, int, int, str], None]]:
+    """Like :func:`progress`, for what arrives: ``report(what, done, total, bytes, title)`` adds the
+    amount, the rate and what was last stored."""
+    shown = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[title]}"),
+        console=err,
+        transient=True,
+        disable=quiet or not err.is_terminal,
+    )
+    tasks: dict[str, Any] = {}
+    began = time.monotonic()
+
+    def report(what: str, done: int, total: int, size: int, title: str) -> None:
+        rate = size / max(time.monotonic() - began, 1e-3)
+        amount = f"{size / 1e6:,.1f} MB, {rate / 1e6:.1f} MB/s" if size else ""
+        if what not in tasks:
+            tasks[what] = shown.add_task(what, total=total, amount=amount, title=title)
+        shown.update(tasks[what], completed=done, total=total, amount=amount, title=title)
 
     with shown:
         yield report

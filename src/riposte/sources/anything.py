@@ -51,8 +51,7 @@ def import_anything(
         return import_zips(zips_under(path), store, progress)
     if path.is_file():
         return _files([path], path.parent, store, symbols, progress, kind, interval, repair)
-    klines = path / "klines"
-    if symbols is not None and klines.is_dir() and any(p.is_file() for p in klines.glob("*")):
+    if symbols is not None and is_recorded(path):
         return import_archive(path, symbols, intervals, store, progress, repair=repair)
     zips = [each for each in zips_under(path) if symbols is None or each[1].symbol in symbols]
     tables = [each for each in sorted(path.rglob("*")) if each.suffix in SUFFIXES]
@@ -68,6 +67,11 @@ def import_anything(
         first.notes + second.notes,
         first.findings + second.findings,
     )
+
+
+def is_recorded(folder: Path) -> bool:
+    """Whether it is a folder of recorded history: tables of candles in its sub-folder ``klines``."""
+    return any(path.suffix in SUFFIXES for path in (folder / "klines").glob("*"))
 
 
 def _files(

@@ -15,6 +15,7 @@ import orjson
 from riposte.errors import DataError, StorageError
 from riposte.market.checks import Finding, check, compare
 from riposte.market.cross_checks import frozen_bands, trades_against_candles
+from riposte.market.facts import facts, late_starts
 from riposte.market.interval import DAY_NS, INTERVALS, Interval
 from riposte.market.series import Series, kind_of
 from riposte.stores.protocol import Holding, Store
@@ -186,7 +187,7 @@ def _checked(
     fresh = as_of_ns if holding.kind == "klines" else None
     if not kind_of(holding.kind).key:
         series = read(holding, None, None)
-        findings = check(series, as_of_ns=fresh)
+        findings = (*check(series, as_of_ns=fresh), *facts(series))
         if holding.kind == "depth":
             findings = (*findings, *frozen_bands(series))
         return findings, coverage_of(series)
@@ -228,6 +229,10 @@ def _between(holdings: Sequence[Holding], read: Read) -> Iterator[Finding]:
     for held in by_symbol.values():
         candles = [h for h in held if h.kind == "klines" and h.interval]
         yield from _candles_between(candles, read)
+        if candles:
+            first = min(candles, key=lambda holding: holding.first_ns)
+            others = [h for h in held if h.kind != "klines"]
+            yield from late_starts(_head(first, read), [_head(each, read) for each in others])
         minute = next((h for h in candles if h.interval == INTERVALS["1m"]), None)
         for trades in held:
             if trades.kind in ("trades", "agg_trades") and minute:
@@ -244,6 +249,11 @@ def _candles_between(candles: Sequence[Holding], read: Read) -> Iterator[Finding
                 coarser.interval.ns % finer.interval.ns
             ):
                 yield from compare(whole[finer], whole[coarser])
+
+
+def _head(holding: Holding, read: Read) -> Series:
+    """The first rows of a series, without reading the rest of it."""
+    return read(holding, holding.first_ns, holding.first_ns + 1)
 
 
 def _trades_between(trades: Holding, minute: Holding, read: Read) -> Iterator[Finding]:
