@@ -22,11 +22,11 @@ from riposte.cli.options import (
     Timerange,
 )
 from riposte.errors import ExchangeError, InputError
-from riposte.market.interval import DAY_NS, INTERVALS, Interval
+from riposte.market.interval import DAY_NS, Interval
 from riposte.market.series import KINDS, format_time
 from riposte.settings.convert import range_of
 from riposte.settings.schema import Settings
-from riposte.sources.archive.download import State, Summary, download
+from riposte.sources.archive.download import State, Summary, download, stored_interval
 from riposte.sources.archive.layout import DATASETS, Dataset
 from riposte.sources.archive.plan import Wanted
 from riposte.sources.archive.transfer import Transfer
@@ -106,6 +106,10 @@ def bring_in(
     now_ns = int(now.timestamp() * 1_000_000) * 1000
     wanted = stretches(settings, now_ns)
     report = Report()
+    for each in wanted:
+        for kind in each.dataset.kinds:
+            for name in store.heal(kind, each.symbol, stored_interval(each)):
+                report.notes.append(f"{name} was damaged: set aside, its rows are fetched again")
     with transfer_progress(quiet=quiet) as show:
         if archive:
 
@@ -138,7 +142,7 @@ def _top_up(
     for kind in wanted.dataset.kinds:
         if kind not in history.KINDS or kind not in settings.data.kinds or KINDS[kind].key:
             continue
-        interval = INTERVALS["5m"] if wanted.dataset.name == "metrics" else wanted.interval
+        interval = stored_interval(wanted)
         start = _stored_until(store, kind, wanted.symbol, interval)
         if start is None:
             start = _ns(wanted.start)

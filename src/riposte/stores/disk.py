@@ -99,10 +99,18 @@ def explained(path: Path, done: str) -> Iterator[None]:
         ) from error
 
 
-def damaged(path: Path) -> StorageError:
+class DamagedFileError(StorageError):
+    """A file that cannot be understood; ``path`` is which."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is damaged and cannot be read",
+            hint="riposte data download sets it aside and fetches its month again; if it came from "
+            "elsewhere, delete this one file and import it again (other months are not affected)",
+        )
+        self.path = path
+
+
+def damaged(path: Path) -> DamagedFileError:
     """What to say of a file that cannot be understood."""
-    return StorageError(
-        f"{path} is damaged and cannot be read",
-        hint="delete this one file and import or download its month again; "
-        "the other months are not affected",
-    )
+    return DamagedFileError(path)

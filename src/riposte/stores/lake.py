@@ -26,7 +26,7 @@ from typing import TypeVar
 from riposte.errors import DataError
 from riposte.market.interval import INTERVALS, Interval
 from riposte.market.series import KINDS, Change, Series, kind_of
-from riposte.stores.disk import explained, flush_folder, locked, replace_durably
+from riposte.stores.disk import DamagedFileError, explained, flush_folder, locked, replace_durably
 from riposte.stores.lake_writing import merge_parts, remove_leftovers, write_whole
 from riposte.stores.pieces import (
     Footer,
@@ -182,6 +182,28 @@ class Lake:
                         piece.path.unlink()
             flush_folder(folder)
         return removed
+
+    def heal(self, kind: str, symbol: str, interval: Interval | None) -> tuple[str, ...]:
+        """Rename the parts that cannot be read to ``...parquet.damaged``; their names.
+
+        Dense kinds are judged by their footers alone, all others by every byte.
+        """
+        folder = self._folder(kind, symbol, interval)
+        aside: list[str] = []
+        if not folder.is_dir():
+            return ()
+        with explained(folder, "written"), locked(folder, self.lock_timeout_s):
+            for pieces in pieces_of(folder).values():
+                try:
+                    current(pieces)
+                    if not kind_of(kind).key:
+                        read_part(pieces, kind, symbol, interval)
+                except DamagedFileError:
+                    # What was appended to a part means little without the rest of it.
+                    for piece in pieces:
+                        piece.path.rename(piece.path.with_suffix(".parquet.damaged"))
+                        aside.append(str(piece.path))
+        return tuple(aside)
 
     def compact(self) -> int:
         """Put the pieces of every month together; how many files are gone."""

@@ -171,6 +171,11 @@ class Postgres:
             stored.take_turn()
             return stored.trim(before_ns)
 
+    def heal(self, kind: str, symbol: str, interval: Interval | None) -> tuple[str, ...]:
+        """Nothing: the database keeps its own pages whole, or refuses them in words."""
+        _title(kind, symbol, interval)
+        return ()
+
     def compact(self) -> int:
         """Let the server tidy its tables; with TimescaleDB the number of chunks now compressed."""
         gone = 0

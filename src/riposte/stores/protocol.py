@@ -86,6 +86,11 @@ class Store(Protocol):
         """Remove the rows with ``event_time < before_ns``; how many there were."""
         ...
 
+    def heal(self, kind: str, symbol: str, interval: Interval | None) -> tuple[str, ...]:
+        """Set aside what cannot be read of a series, with its receipts, so that it can be brought in
+        again; the names of what was set aside. Nothing is deleted."""
+        ...
+
     def compact(self) -> int:
         """Put together what was written in small pieces; how many pieces are gone."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from archive_files import made, zipped
 from archive_server import Archive, serving
 
-from riposte.errors import ExchangeError
+from riposte.errors import ExchangeError, StorageError
 from riposte.market.interval import INTERVALS
 from riposte.sources.archive.download import State, Summary, download
 from riposte.sources.archive.layout import DATASETS, ArchiveFile
@@ -279,6 +280,66 @@ def test_an_archive_out_of_reach_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ExchangeError, match="no connection") as told:
         download([wanted()], Lake(tmp_path / "lake"), transfer, TODAY)
     assert "what has arrived is kept" in told.value.hint
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real disk of 96 KiB, where the user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(disk)]
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root on Linux")
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_is_told_and_a_run_with_room_completes_the_lake(
+    place: Place, small_disk: Path
+) -> None:
+    on_disk = Place(place.archive, place.url, small_disk)
+    on_disk.get(wanted(start=date(2024, 5, 16)))
+    with pytest.raises(StorageError) as told:
+        on_disk.get(wanted())
+    assert "run" in told.value.hint
+    stored = on_disk.lake.read("klines", "BTCUSDT", HOUR)
+    assert len(stored) >= 3 * 24  # what was there is there
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    on_disk.get(wanted())
+    place.get(wanted())
+    assert on_disk.lake.version("klines", "BTCUSDT", HOUR) == place.lake.version(
+        "klines", "BTCUSDT", HOUR
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_told(place: Place) -> None:
+    (place.folder / "arriving").write_text("a file in the way")
+    with pytest.raises(StorageError, match="could not be written"):
+        place.get(wanted())
+
+
+@pytest.mark.parametrize("damage", ["footer", "page"])
+def test_a_damaged_month_is_set_aside_and_fetched_again(place: Place, damage: str) -> None:
+    place.get(wanted())
+    version = place.lake.version("klines", "BTCUSDT", HOUR)
+    month = place.folder / "lake" / "klines" / "BTCUSDT" / "1h" / "2024-03.parquet"
+    content = bytearray(month.read_bytes())
+    spot = 300 if damage == "page" else len(content) - 20
+    content[spot] ^= 0xFF
+    month.write_bytes(bytes(content))
+    with pytest.raises(StorageError, match="is damaged"):
+        place.lake.read("klines", "BTCUSDT", HOUR)
+    assert place.lake.heal("klines", "BTCUSDT", HOUR) == (str(month),)
+    assert month.with_suffix(".parquet.damaged").read_bytes() == bytes(content)
+    place.archive.asked.clear()
+    place.get(wanted())
+    assert place.archive.files_asked() == ["BTCUSDT-1h-2024-03.zip"]
+    assert place.lake.version("klines", "BTCUSDT", HOUR) == version
+    assert place.lake.heal("klines", "BTCUSDT", HOUR) == ()
 
 
 def test_progress_counts_batches_files_bytes_and_rows(place: Place) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from riposte.errors import DataError, ExchangeError
+from riposte.errors import DataError, ExchangeError, StorageError
 from riposte.sources.archive.layout import ArchiveFile
 
 _CHECKSUM = re.compile(rb"\s*([0-9a-fA-F]{64})\s+\*?(\S+)\s*")
@@ -61,11 +61,21 @@ class Transfer:
         Raises:
             ExchangeError: if the archive cannot be reached or goes on failing.
             DataError: if what it gives never fits its checksum.
+            StorageError: if the disk is full or the folder cannot be written.
             StoppedError: if the transfer was stopped.
         """
         checksum = self.checksum(file)
         if checksum is None:
             return None
+        try:
+            return self._fetched(file, checksum)
+        except OSError as error:
+            raise StorageError(
+                f"{self.folder} could not be written: {(error.strerror or str(error)).lower()}",
+                hint="make room there and run the same again: what is stored is whole",
+            ) from error
+
+    def _fetched(self, file: ArchiveFile, checksum: str) -> Fetched | None:
         path = self.folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
