@@ -6,9 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from archive_files import made
+from archive_server import Archive, serving
+
+from riposte.sources.archive.layout import ArchiveFile
 
 
 def demo(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -44,6 +49,25 @@ def test_twice_gives_identical_numbers_and_the_second_reuses_the_first(tmp_path:
     third = json.loads(demo(tmp_path, "--years", "0.8", "--workers", "1", "--json").stdout)
     assert third["reused"] is False
     assert third["fingerprint"] == kept["fingerprint"]
+
+
+def test_with_the_public_archive_in_reach_it_takes_real_history(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+
+    def published(file: ArchiveFile) -> bytes | None:
+        return made(file) if file.days[1] < today - timedelta(days=3) else None
+
+    with serving(Archive(published)) as url:
+        there = {
+            "RIPOSTE__DATA__ARCHIVE_URL": url,
+            "RIPOSTE__DATA__SYMBOLS": "BTCUSDT",
+            "RIPOSTE__DATA__KINDS": "klines,mark,funding",
+        }
+        done = demo(tmp_path, "--years", "0.8", **there)
+        assert done.returncode == 0, done.stderr
+        assert "REAL history from the exchange's public archive" in done.stdout
+        offline = demo(tmp_path, "--years", "0.8", "--offline", **there)
+        assert "SYNTHETIC" in offline.stdout
 
 
 @pytest.mark.slow

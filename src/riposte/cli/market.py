@@ -7,6 +7,7 @@ from pathlib import Path
 
 from riposte.cli.display import Report
 from riposte.errors import DataError, InputError
+from riposte.features.matrix import MatrixSource, build_matrix
 from riposte.market.checks import Finding, check_frame
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument, instrument_for
@@ -16,6 +17,7 @@ from riposte.settings.schema import Settings
 from riposte.sources.files import import_archive, read_brackets
 from riposte.sources.imported import ImportSummary
 from riposte.sources.synthetic import synthetic_market
+from riposte.stores.feature_cache import FeatureCache
 from riposte.stores.frames import chosen_holdings, frame_version, load_frame
 from riposte.stores.lake import Lake
 from riposte.stores.protocol import Store
@@ -52,6 +54,14 @@ def open_store(settings: Settings) -> Store:
     from riposte.stores.postgres import Postgres
 
     return Postgres(settings.data.database.get_secret_value())
+
+
+def features_of(settings: Settings) -> MatrixSource:
+    """How features are had: from the cache, unless it is given no room."""
+    room = settings.data.feature_cache_gb
+    if room == 0:
+        return build_matrix
+    return FeatureCache(settings.data.feature_cache, int(room * 1e9)).matrix
 
 
 def place_of(settings: Settings) -> str:

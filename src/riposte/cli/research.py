@@ -14,7 +14,7 @@ import typer
 
 import riposte
 from riposte.cli.display import number, out, percent, print_json, progress, table
-from riposte.cli.market import Market, open_store, quality_of, stored_market
+from riposte.cli.market import Market, features_of, open_store, quality_of, stored_market
 from riposte.cli.options import (
     ConfigFiles,
     Given,
@@ -93,6 +93,7 @@ def labels(
             reading=plan.reading,
             round_trip_cost=plan.round_trip_cost,
             wanted=common_features([frame]),
+            features=features_of(settings),
         )
         known = data.labels.known
         label = data.labels.label[known]
@@ -135,7 +136,7 @@ def train(
         raise InputError(f"model name {name!r}: use letters, digits, dots, dashes and underscores")
     with progress(quiet=json) as shown:
         shown("training", 0, 2)
-        rows = training_rows_until_now(market.frames, plan)
+        rows = training_rows_until_now(market.frames, plan, features_of(settings))
         shown("training", 1, 2)
         stack = fit_stack(rows, stack_of(settings))
         shown("training", 2, 2)
@@ -181,6 +182,7 @@ def explain(
             reading=plan.reading,
             round_trip_cost=plan.round_trip_cost,
             wanted=wanted,
+            features=features_of(settings),
         )
         if not data.usable[-1]:
             raise ModelError(f"{frame.symbol}: the newest bar has not enough history behind it")
@@ -249,6 +251,7 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
             about,
             workers=workers_of(settings),
             progress=shown,
+            features=features_of(settings),
         )
 
 
@@ -266,7 +269,7 @@ def backtest(
     market, plan = stored_market(settings), plan_of(settings)
     wanted = common_features(market.frames)
     stack = load_stack(settings.model.folder / model, wanted)
-    result = backtest_model(stack, market.frames, market.instruments, plan)
+    result = backtest_model(stack, market.frames, market.instruments, plan, features_of(settings))
     if json:
         print_json({"from": format_time(int(result.time[0])), **result.metrics})
         return

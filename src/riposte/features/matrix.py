@@ -6,8 +6,9 @@ why the two agree whatever the history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,22 @@ class FeatureMatrix:
     version: str
 
 
+class MatrixSource(Protocol):
+    """How whoever needs features gets them: computed, or from a cache of what was computed."""
+
+    def __call__(self, frame: MarketFrame, wanted: Sequence[str]) -> FeatureMatrix: ...
+
+
 def build_matrix(
     frame: MarketFrame,
     wanted: Iterable[str] | None = None,
     features: Mapping[str, FeatureSpec] | None = None,
+    values_of: Callable[[FeatureSpec, MarketFrame], Floats] | None = None,
 ) -> FeatureMatrix:
     """The features named in ``wanted`` (None: the default set of the interval) of every row.
 
-    ``features`` is where the names are looked up; None means the built-in catalogue.
+    ``features`` is where the names are looked up; None means the built-in catalogue. ``values_of``
+    gives one feature of every row; None computes it (:func:`feature_values`).
 
     Raises:
         InputError: if a name is unknown or its windows are too short for the frame's interval.
@@ -58,7 +67,9 @@ def build_matrix(
     for first in range(0, len(specs), _GROUP):
         group = specs[first : first + _GROUP]
         for place, spec in enumerate(group):
-            gathered[place] = _blanked(spec, frame, place_in_segment)
+            gathered[place] = (
+                values_of(spec, frame) if values_of else _blanked(spec, frame, place_in_segment)
+            )
         values[:, first : first + len(group)] = gathered[: len(group)].T
     ready = place_in_segment >= _longest(specs, frame.interval) - 1
     values.setflags(write=False)

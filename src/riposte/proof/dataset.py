@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riposte.features.catalogue import names
-from riposte.features.matrix import FeatureMatrix, build_matrix
+from riposte.features.matrix import FeatureMatrix, MatrixSource, build_matrix
 from riposte.labels.regimes import fit_regime_rule, regime_labels
 from riposte.labels.triple_barrier import BarrierLabels, Reading, triple_barrier
 from riposte.labels.weights import uniqueness
@@ -47,13 +47,14 @@ def prepare(
     reading: Reading,
     round_trip_cost: float,
     wanted: Sequence[str],
+    features: MatrixSource = build_matrix,
 ) -> SymbolData:
-    """Features, labels and widths of one frame."""
+    """Features, labels and widths of one frame; ``features`` computes the matrix or has it cached."""
     take_profit, stop_loss = barrier_widths(frame, barriers)
     horizon = frame.interval.bars(barriers.horizon_ns) * frame.interval.ns
     return SymbolData(
         frame=frame,
-        matrix=build_matrix(frame, wanted),
+        matrix=features(frame, wanted),
         labels=triple_barrier(frame, barriers, reading=reading, round_trip_cost=round_trip_cost),
         take_profit=take_profit,
         stop_loss=stop_loss,

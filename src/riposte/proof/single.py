@@ -8,6 +8,7 @@ import numpy as np
 
 from riposte.engine.run import run
 from riposte.errors import DataError
+from riposte.features.matrix import MatrixSource, build_matrix
 from riposte.layers.contract import TrainingSet
 from riposte.layers.position.inputs import market_inputs
 from riposte.layers.stack import DecisionStack
@@ -22,7 +23,9 @@ from riposte.proof.study import StudyPlan, between
 from riposte.proof.walkforward import quiet
 
 
-def training_rows_until_now(frames: Sequence[MarketFrame], plan: StudyPlan) -> TrainingSet:
+def training_rows_until_now(
+    frames: Sequence[MarketFrame], plan: StudyPlan, features: MatrixSource = build_matrix
+) -> TrainingSet:
     """All rows of the frames whose label is settled: what a model for tomorrow learns from."""
     wanted = common_features(frames)
     data = [
@@ -32,6 +35,7 @@ def training_rows_until_now(frames: Sequence[MarketFrame], plan: StudyPlan) -> T
             reading=plan.reading,
             round_trip_cost=plan.round_trip_cost,
             wanted=wanted,
+            features=features,
         )
         for frame in frames
     ]
@@ -46,6 +50,7 @@ def backtest_model(
     frames: Sequence[MarketFrame],
     instruments: Sequence[Instrument],
     plan: StudyPlan,
+    features: MatrixSource = build_matrix,
 ) -> Outcome:
     """Trade the model's signals, only on rows decided after everything it learned from was settled.
 
@@ -61,6 +66,7 @@ def backtest_model(
             reading=plan.reading,
             round_trip_cost=plan.round_trip_cost,
             wanted=stack.names,
+            features=features,
         )
         rows = np.flatnonzero(data.usable & (frame.close_time >= learned_until))
         rows_left += len(rows)

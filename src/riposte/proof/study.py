@@ -13,6 +13,7 @@ from riposte.engine.enums import Reason, Rule
 from riposte.engine.parameters import EngineConfig
 from riposte.engine.run import MarketInputs, RunResult, run
 from riposte.features.catalogue import catalogue
+from riposte.features.matrix import MatrixSource, build_matrix
 from riposte.labels.triple_barrier import Reading
 from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.open_interest import open_interest_signals
@@ -109,6 +110,7 @@ def walk(
     *,
     workers: int,
     progress: Progress | None = None,
+    features: MatrixSource = build_matrix,
 ) -> OutOfSample:
     """Walk forward over the frames and stitch what the folds said about unseen months."""
     report = progress or (lambda _what, _done, _total: None)
@@ -123,6 +125,7 @@ def walk(
                 reading=plan.reading,
                 round_trip_cost=plan.round_trip_cost,
                 wanted=wanted,
+                features=features,
             )
         )
     report("features and labels", len(frames), len(frames))
@@ -174,10 +177,11 @@ def run_study(
     *,
     workers: int = 1,
     progress: Progress | None = None,
+    features: MatrixSource = build_matrix,
 ) -> Study:
     """Walk forward, back-test, compare and judge."""
     report = progress or (lambda _what, _done, _total: None)
-    seen = walk(frames, instruments, plan, workers=workers, progress=progress)
+    seen = walk(frames, instruments, plan, workers=workers, progress=progress, features=features)
     report("back-tests", 0, 4)
     equity = plan.engine.starting_equity
     result = run(seen.inputs, plan.engine)
