@@ -72,8 +72,11 @@ def in_unit(values: Times, unit: Unit) -> Mask:
     return (values >= low) & (values < high)
 
 
-def check(series: Series, *, as_of_ns: int | None = None) -> tuple[Finding, ...]:
-    """All findings about one series, errors first.
+def check(
+    series: Series, *, as_of_ns: int | None = None, oddities: bool = True
+) -> tuple[Finding, ...]:
+    """All findings about one series, errors first; without ``oddities`` only what can be told at once:
+    times, gaps and values that cannot be.
 
     It may be given a series that was put together without :func:`make_series`, to say what is wrong
     with its times. ``as_of_ns`` is the time at which the data should still be fresh (ns UTC).
@@ -82,11 +85,14 @@ def check(series: Series, *, as_of_ns: int | None = None) -> tuple[Finding, ...]
         return (_whole(series, "error", "empty", "holds no rows"),)
     if time_unit(series.event_time) != "ns":
         return tuple(_unit_findings(series))
-    findings = list(_order_findings(series))
-    ordered = _ordered(series)
+    findings: list[Finding] = []
+    ordered = series
+    if not (np.diff(series.event_time) > 0).all():
+        findings += _order_findings(series)
+        ordered = _ordered(series)
     findings += _grid_findings(ordered)
     findings += _value_findings(ordered)
-    if not any(finding.severity == "error" for finding in findings):
+    if oddities and not any(finding.severity == "error" for finding in findings):
         findings += _plausibility_findings(ordered)
     if as_of_ns is not None:
         findings += _freshness_findings(ordered, as_of_ns)

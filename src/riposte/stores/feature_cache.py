@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from zlib_ng import zlib_ng
+from isal import isal_zlib
 
 import riposte
 from riposte.compiled import room_fingerprint
@@ -130,7 +130,7 @@ def _read(path: Path, rows: int) -> Floats | None:
     if len(content) == _HEADER.size + 8 * rows:
         mark, count, checksum = _HEADER.unpack_from(content)
         body = memoryview(content)[_HEADER.size :]
-        if mark == _MARK and count == rows and checksum == zlib_ng.crc32(body):
+        if mark == _MARK and count == rows and checksum == isal_zlib.crc32(body):
             return np.frombuffer(body, dtype="<f8")
     path.unlink(missing_ok=True)
     return None
@@ -143,7 +143,7 @@ def _write(path: Path, values: Floats) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(_HEADER.pack(_MARK, len(values), zlib_ng.crc32(body)))
+            file.write(_HEADER.pack(_MARK, len(values), isal_zlib.crc32(body)))
             file.write(body)
         temporary.replace(path)
     except OSError as error:

@@ -27,7 +27,7 @@ from riposte.errors import DataError
 from riposte.market.interval import INTERVALS, Interval
 from riposte.market.series import KINDS, Change, Series, kind_of
 from riposte.stores.disk import DamagedFileError, explained, flush_folder, locked, replace_durably
-from riposte.stores.lake_writing import merge_parts, remove_leftovers, write_whole
+from riposte.stores.lake_writing import merge_parts, new_parts, remove_leftovers, write_whole
 from riposte.stores.pieces import (
     Footer,
     Piece,
@@ -74,9 +74,10 @@ class Lake:
         folder = self._folder(series.kind, series.symbol, series.interval)
         with explained(folder, "written"):
             folder.mkdir(parents=True, exist_ok=True)
+            made = new_parts(folder, series, receipts)
             with locked(folder, self.lock_timeout_s):
                 remove_leftovers(folder)
-                return merge_parts(folder, series, receipts)
+                return merge_parts(folder, series, receipts, made)
 
     def write(self, series: Series) -> int:
         """Add the rows to the stored months; the number of rows that are new or changed."""

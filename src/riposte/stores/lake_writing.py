@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from riposte.market.series import Change, Series, merge
 from riposte.stores.disk import flush_folder, write_durably
 from riposte.stores.pieces import (
@@ -29,18 +31,40 @@ from riposte.stores.protocol import partitions, storable
 _PIECE_FROM_ROWS, _MOST_PIECES = 4096, 32
 
 
-def merge_parts(folder: Path, series: Series, receipts: Mapping[str, str]) -> Change:
-    """Write every changed part of a series beside its old file, then rename them all."""
+def new_parts(folder: Path, series: Series, receipts: Mapping[str, str]) -> dict[str, pa.Buffer]:
+    """The files of the parts that do not exist yet, made before the lock is taken, so that writers of
+    several months of one series do not wait for one another's compression."""
+    parts = list(partitions(series))
+    stated = _stated(receipts, parts)
+    stored = pieces_of(folder)
+    return {name: encoded(storable(rows), 0, stated) for name, rows in parts if name not in stored}
+
+
+def _stated(receipts: Mapping[str, str], parts: Sequence[tuple[str, Series]]) -> Receipts:
+    names = tuple(name for name, _ in parts)
+    return {file: (checksum, names) for file, checksum in receipts.items()}
+
+
+def merge_parts(
+    folder: Path, series: Series, receipts: Mapping[str, str], made: Mapping[str, pa.Buffer]
+) -> Change:
+    """Write every changed part of a series beside its old file, then rename them all.
+
+    ``made`` are files of :func:`new_parts`, used for the parts that are still new.
+    """
     stored = pieces_of(folder)
     parts = list(partitions(series))
-    names = tuple(name for name, _ in parts)
-    stated = {file: (checksum, names) for file, checksum in receipts.items()}
+    stated = _stated(receipts, parts)
     total = Change()
     ready: list[_Ready] = []
     try:
         for name, rows in parts:
             there = current(stored.get(name, []))
-            prepared, change = _prepared(folder, name, there, rows, stated)
+            if not there and name in made:
+                prepared: _Ready | None = _ready(folder, name, 0, made[name], ())
+                change = Change(added=len(rows))
+            else:
+                prepared, change = _prepared(folder, name, there, rows, stated)
             if prepared:
                 ready.append(prepared)
                 write_durably(prepared.temporary, prepared.content)
@@ -63,7 +87,7 @@ def merge_parts(folder: Path, series: Series, receipts: Mapping[str, str]) -> Ch
 class _Ready:
     temporary: Path
     final: Path
-    content: memoryview
+    content: pa.Buffer
     replaced: tuple[Path, ...]  # pieces that are in the new file
 
 
@@ -109,10 +133,15 @@ def _file(
     replaced: tuple[Path, ...],
     through: int = 0,
 ) -> _Ready:
+    content = encoded(storable(rows), through, receipts)
+    return _ready(folder, part, number, content, replaced)
+
+
+def _ready(
+    folder: Path, part: str, number: int, content: pa.Buffer, replaced: tuple[Path, ...]
+) -> _Ready:
     final = piece_path(folder, part, number)
-    temporary = folder / f".{final.stem}.{os.getpid()}.tmp"
-    content = memoryview(encoded(storable(rows), through, receipts))
-    return _Ready(temporary, final, content, replaced)
+    return _Ready(folder / f".{final.stem}.{os.getpid()}.tmp", final, content, replaced)
 
 
 def write_whole(

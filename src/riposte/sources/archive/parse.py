@@ -17,7 +17,7 @@ from typing import cast
 
 import numpy as np
 import polars as pl
-from zlib_ng import zlib_ng
+from isal import isal_zlib
 
 from riposte.errors import DataError
 from riposte.market.checks import Finding, check
@@ -37,9 +37,9 @@ from riposte.sources.archive.shapes import (
 
 Columns = dict[str, Floats]
 
-_BROKEN = cast(  # the stubs of zlib-ng call its exception class an instance
+_BROKEN = cast(  # the stubs of isal call its exception class an instance
     "tuple[type[Exception], ...]",
-    (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, zlib_ng.error),
+    (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, isal_zlib.error),
 )
 METRICS_PERIOD_NS = 5 * MINUTE_NS
 # From this day on the labels of metrics name the start of their period (binance-public-data #491).
@@ -78,12 +78,10 @@ def parse(file: ArchiveFile, content: bytes, *, source: str = "") -> Parsed:
         findings += mended
         if len(series) == 0:
             continue
-        found = check(series)
-        errors = [finding for finding in found if finding.severity == "error"]
+        # Gaps and odd values are judged over the whole series later, not file by file.
+        errors = [each for each in check(series, oddities=False) if each.severity == "error"]
         if errors:
             raise DataError(f"{source}: {errors[0].message}")
-        # Gaps and odd values are judged over the whole series later, not file by file.
-        findings += [finding for finding in found if finding.code == "impossible-bar"]
         made.append(
             make_series(kind, file.symbol, series.interval, series.event_time, series.columns)
         )
@@ -113,8 +111,8 @@ def unzipped(content: bytes, source: str) -> bytes:
         lengths = struct.unpack_from("<HH", content, header + 26)
         start = header + 30 + sum(lengths)
         packed = memoryview(content)[start : start + member.compress_size]
-        raw: bytes = zlib_ng.decompress(packed, -15, member.file_size or 1)
-        if len(raw) != member.file_size or zlib_ng.crc32(raw) != member.CRC:
+        raw: bytes = isal_zlib.decompress(packed, -15, member.file_size or 1)
+        if len(raw) != member.file_size or isal_zlib.crc32(raw) != member.CRC:
             raise DataError(f"{source} is damaged: its content fails its checksum")
     except _BROKEN as error:
         raise DataError(f"{source} is damaged or is not a zip", hint="download it again") from error

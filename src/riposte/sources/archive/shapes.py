@@ -22,7 +22,8 @@ def numbers(table: pl.DataFrame, name: str) -> Floats:
     values = table[name]
     if values.dtype == pl.String:
         values = values.str.strip_chars()
-    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values = values.cast(pl.Float64)
+    return (values.fill_null(float("nan")) if values.null_count() else values).to_numpy()
 
 
 def flags(table: pl.DataFrame, name: str) -> Floats:
