@@ -51,6 +51,7 @@ FAMILIES = (
     "positioning",
     "regime",
     "calendar",
+    "timeframes",
 )
 
 # A week of one-minute bars. A feature that looks back further on fine bars is left out of the default
