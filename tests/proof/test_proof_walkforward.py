@@ -12,13 +12,14 @@ from small_study import changed_after, market, plan
 from riposte.engine.run import run
 from riposte.features.catalogue import catalogue, declared, feature
 from riposte.features.matrix import build_matrix
+from riposte.features.provision import common_features
 from riposte.layers.position.inputs import market_inputs
 from riposte.layers.stack import fit_stack
 from riposte.market.barriers import barrier_widths
 from riposte.market.frame import Floats, MarketFrame
 from riposte.market.instrument import Instrument, instrument_for
 from riposte.market.interval import HOUR_NS
-from riposte.proof.dataset import common_features, prepare, training_set
+from riposte.proof.dataset import prepare, training_set
 from riposte.proof.splits import walk_forward
 from riposte.proof.study import OutOfSample, walk
 from riposte.proof.walkforward import test_rows as rows_under_test

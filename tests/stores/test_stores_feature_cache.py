@@ -65,7 +65,7 @@ def test_the_matrix_is_the_computed_one_bit_for_bit(tmp_path: Path) -> None:
     wanted = available(frame)
     plain = build_matrix(frame, wanted)
     for _ in range(2):
-        cached = FeatureCache(tmp_path).matrix(frame, wanted)
+        cached = FeatureCache(tmp_path)(frame, wanted)
         assert cached.names == plain.names
         assert cached.version == plain.version
         assert cached.values.tobytes() == plain.values.tobytes()
@@ -75,9 +75,9 @@ def test_the_matrix_is_the_computed_one_bit_for_bit(tmp_path: Path) -> None:
 def test_nothing_is_computed_twice(tmp_path: Path, computed: list[str]) -> None:
     frame = market()
     wanted = available(frame)
-    FeatureCache(tmp_path).matrix(frame, wanted[:40])
-    FeatureCache(tmp_path).matrix(frame, wanted[:50])  # a few more: only they are computed
-    FeatureCache(tmp_path).matrix(frame, wanted[:50][::-1])
+    FeatureCache(tmp_path)(frame, wanted[:40])
+    FeatureCache(tmp_path)(frame, wanted[:50])  # a few more: only they are computed
+    FeatureCache(tmp_path)(frame, wanted[:50][::-1])
     assert sorted(computed) == sorted(wanted[:50])
 
 
@@ -87,12 +87,12 @@ def test_a_corrected_column_makes_anew_what_reads_it_and_nothing_else(
     frame = market()
     wanted = available(frame)
     cache = FeatureCache(tmp_path)
-    cache.matrix(frame, wanted)
+    cache(frame, wanted)
     computed.clear()
     volume = frame["volume"].copy()
     volume[300] *= 1.5
     changed = with_column(frame, "volume", volume)
-    fresh = cache.matrix(changed, wanted)
+    fresh = cache(changed, wanted)
     assert np.array_equal(fresh.values, build_matrix(changed, wanted).values, equal_nan=True)
     assert computed
     assert "log_return_4h" not in computed
@@ -103,11 +103,11 @@ def test_the_same_rows_with_another_gap_are_another_thing(
 ) -> None:
     frame = market()
     cache = FeatureCache(tmp_path)
-    cache.matrix(frame, WANTED[:1])
+    cache(frame, WANTED[:1])
     later = frame.open_time.copy()
     later[400:] += HOUR_NS
     gapped = make_frame("BTCUSDT", HOUR, later, dict(frame.columns))
-    assert np.isnan(cache.matrix(gapped, WANTED[:1]).values[400:404]).all()
+    assert np.isnan(cache(gapped, WANTED[:1]).values[400:404]).all()
     assert len(computed) == 2
 
 
@@ -115,8 +115,8 @@ def test_another_symbol_with_the_same_content_may_share(
     tmp_path: Path, computed: list[str]
 ) -> None:
     frame = market()
-    FeatureCache(tmp_path).matrix(frame, WANTED[:1])
-    FeatureCache(tmp_path).matrix(replace(frame, symbol="ETHUSDT"), WANTED[:1])
+    FeatureCache(tmp_path)(frame, WANTED[:1])
+    FeatureCache(tmp_path)(replace(frame, symbol="ETHUSDT"), WANTED[:1])
     assert len(computed) == 1
 
 
@@ -124,9 +124,9 @@ def test_code_and_libraries_are_part_of_the_key(
     tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = market()
-    FeatureCache(tmp_path).matrix(frame, WANTED[:1])
+    FeatureCache(tmp_path)(frame, WANTED[:1])
     monkeypatch.setattr(feature_cache, "_machinery", lambda: "another numba")
-    FeatureCache(tmp_path).matrix(frame, WANTED[:1])
+    FeatureCache(tmp_path)(frame, WANTED[:1])
     assert len(computed) == 2
 
 
@@ -134,13 +134,13 @@ def test_code_and_libraries_are_part_of_the_key(
 def test_a_damaged_file_is_computed_again(tmp_path: Path, computed: list[str], damage: str) -> None:
     frame = market()
     cache = FeatureCache(tmp_path)
-    whole = cache.matrix(frame, WANTED[:1])
+    whole = cache(frame, WANTED[:1])
     (path,) = tmp_path.rglob("*.f8")
     content = bytearray(path.read_bytes())
     if damage == "flipped":
         content[1000] ^= 1
     path.write_bytes({"cut": bytes(content[:-8]), "empty": b""}.get(damage, bytes(content)))
-    again = cache.matrix(frame, WANTED[:1])
+    again = cache(frame, WANTED[:1])
     assert again.values.tobytes() == whole.values.tobytes()
     assert len(computed) == 2
 
@@ -150,16 +150,16 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path, computed: list[str
     size = 8 * len(frame) + 20
     cache = FeatureCache(tmp_path, room=2 * size)
     for number, name in enumerate(("log_return_4h", "log_return_24h")):
-        cache.matrix(frame, [name])
+        cache(frame, [name])
         newest = max(tmp_path.rglob("*.f8"), key=lambda p: p.stat().st_mtime_ns)
         os.utime(newest, (number, number))
-    cache.matrix(frame, ["log_return_4h"])  # used: now it is the younger
+    cache(frame, ["log_return_4h"])  # used: now it is the younger
     third = next(name for name in available(frame) if name not in WANTED)
-    cache.matrix(frame, [third])
+    cache(frame, [third])
     computed.clear()
-    cache.matrix(frame, ["log_return_4h", third])
+    cache(frame, ["log_return_4h", third])
     assert computed == []
-    cache.matrix(frame, ["log_return_24h"])
+    cache(frame, ["log_return_24h"])
     assert computed == ["log_return_24h"]
 
 
@@ -170,7 +170,7 @@ def test_two_processes_fill_one_cache(tmp_path: Path) -> None:
         from pathlib import Path
         from test_stores_feature_cache import FeatureCache, available, market
         frame = market()
-        FeatureCache(Path(sys.argv[1])).matrix(frame, available(frame))
+        FeatureCache(Path(sys.argv[1]))(frame, available(frame))
     """
     command = [
         sys.executable, "-c", textwrap.dedent(script), str(tmp_path), str(Path(__file__).parent)
@@ -181,12 +181,12 @@ def test_two_processes_fill_one_cache(tmp_path: Path) -> None:
     wanted = available(frame)
     assert len(list(tmp_path.rglob("*.f8"))) == len(wanted)
     assert not list(tmp_path.rglob("*.tmp"))
-    cached = FeatureCache(tmp_path).matrix(frame, wanted)
+    cached = FeatureCache(tmp_path)(frame, wanted)
     assert cached.values.tobytes() == build_matrix(frame, wanted).values.tobytes()
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="could not be") as told:
-        FeatureCache(tmp_path / "file").matrix(market(), WANTED[:1])
+        FeatureCache(tmp_path / "file")(market(), WANTED[:1])
     assert "feature_cache_gb = 0" in told.value.hint

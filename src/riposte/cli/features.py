@@ -7,15 +7,13 @@ from typing import Annotated
 import typer
 
 from riposte.cli.display import out, print_json, progress, table
-from riposte.cli.market import interval_of, stored_market
+from riposte.cli.market import CHECKED_ROWS, features_of, interval_of, stored_market
 from riposte.cli.options import ConfigFiles, Given, IntervalName, Json, SymbolList
 from riposte.errors import DataError, InputError, nearest
-from riposte.features.catalogue import catalogue, names
+from riposte.features.catalogue import names
 from riposte.features.causality import failures
 
 app = typer.Typer(help="List, explain and check the features.", no_args_is_help=True)
-
-_CHECKED_ROWS = 4_000  # of the newest history: longer than any look-back on hourly bars
 
 
 @app.command("list")
@@ -28,14 +26,14 @@ def list_features(
     """List the catalogue: name, group, unit, look-back in bars, columns read."""
     settings = Given(config=config, interval=interval).load().settings
     size = interval_of(settings)
-    known = catalogue()
+    known = features_of(settings).specs
     groups = {spec.group for spec in known.values()}
     if group is not None and group not in groups:
         raise InputError(
             f"group {group!r} is not known: use one of {', '.join(sorted(groups))}"
             + nearest(group, groups)
         )
-    default = set(names(size))
+    default = set(names(size, features=known))
     chosen = [s for s in known.values() if group in (None, s.group)]
     if json:
         print_json(
@@ -58,9 +56,9 @@ def list_features(
 
 
 @app.command()
-def show(name: str, json: Json = False) -> None:
+def show(name: str, config: ConfigFiles = None, json: Json = False) -> None:
     """Show one feature: formula, unit, look-back, source."""
-    known = catalogue()
+    known = features_of(Given(config=config).load().settings).specs
     if name not in known:
         raise InputError(f"feature {name!r} is not known{nearest(name, known)}")
     spec = known[name]
@@ -80,12 +78,13 @@ def check(
     """Prove on stored data that no feature looks ahead or further back than it says."""
     settings = Given(config=config, symbols=symbols, interval=interval).load().settings
     found = []
+    known = features_of(settings).specs
     frames = stored_market(settings).frames
     with progress(quiet=json) as report:
         for done, frame in enumerate(frames):
             report("checking features", done, len(frames))
-            newest = frame.rows(max(0, len(frame) - _CHECKED_ROWS), len(frame))
-            found += failures(catalogue(), newest)
+            newest = frame.rows(max(0, len(frame) - CHECKED_ROWS), len(frame))
+            found += failures(known, newest)
         report("checking features", len(frames), len(frames))
     if json:
         print_json([str(violation) for violation in found])
@@ -95,4 +94,4 @@ def check(
     if found:
         raise DataError(f"{len({v.feature for v in found})} features break a law")
     if not json:
-        out.print(f"All {len(catalogue())} features hold: nothing looks ahead.")
+        out.print(f"All {len(known)} features hold: nothing looks ahead.")

@@ -14,7 +14,14 @@ import typer
 
 import riposte
 from riposte.cli.display import number, out, percent, print_json, progress, table
-from riposte.cli.market import Market, features_of, open_store, quality_of, stored_market
+from riposte.cli.market import (
+    Market,
+    features_of,
+    open_store,
+    quality_of,
+    sound_features,
+    stored_market,
+)
 from riposte.cli.options import (
     ConfigFiles,
     Given,
@@ -28,9 +35,10 @@ from riposte.cli.options import (
 )
 from riposte.cli.publish import check_writable, print_summary, settings_text, write_report
 from riposte.errors import InputError, ModelError
+from riposte.features.provision import common_features
 from riposte.layers.stack import Lineage, fit_stack, load_stack, save_stack
 from riposte.market.series import format_time
-from riposte.proof.dataset import common_features, prepare
+from riposte.proof.dataset import prepare
 from riposte.proof.metrics import METRICS
 from riposte.proof.results import Study
 from riposte.proof.single import backtest_model, training_rows_until_now
@@ -85,6 +93,7 @@ def labels(
     given = Given(config, preset, symbols, interval, timerange)
     settings = given.load().settings
     market, plan = stored_market(settings), plan_of(settings)
+    features = features_of(settings)
     found = {}
     for frame in market.frames:
         data = prepare(
@@ -92,8 +101,8 @@ def labels(
             plan.barriers,
             reading=plan.reading,
             round_trip_cost=plan.round_trip_cost,
-            wanted=common_features([frame]),
-            features=features_of(settings),
+            wanted=common_features([frame], features),
+            features=features,
         )
         known = data.labels.known
         label = data.labels.label[known]
@@ -136,7 +145,7 @@ def train(
         raise InputError(f"model name {name!r}: use letters, digits, dots, dashes and underscores")
     with progress(quiet=json) as shown:
         shown("training", 0, 2)
-        rows = training_rows_until_now(market.frames, plan, features_of(settings))
+        rows = training_rows_until_now(market.frames, plan, sound_features(settings, market.frames))
         shown("training", 1, 2)
         stack = fit_stack(rows, stack_of(settings))
         shown("training", 2, 2)
@@ -172,7 +181,8 @@ def explain(
     """Explain the model's decision on the newest stored bar of each symbol."""
     settings = Given(config, preset, symbols, interval, timerange).load().settings
     market, plan = stored_market(settings), plan_of(settings)
-    wanted = common_features(market.frames)
+    features = features_of(settings)
+    wanted = common_features(market.frames, features)
     stack = load_stack(settings.model.folder / model, wanted)
     found: dict[str, Explained] = {}
     for frame in market.frames:
@@ -182,7 +192,7 @@ def explain(
             reading=plan.reading,
             round_trip_cost=plan.round_trip_cost,
             wanted=wanted,
-            features=features_of(settings),
+            features=features,
         )
         if not data.usable[-1]:
             raise ModelError(f"{frame.symbol}: the newest bar has not enough history behind it")
@@ -251,7 +261,7 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
             about,
             workers=workers_of(settings),
             progress=shown,
-            features=features_of(settings),
+            features=sound_features(settings, market.frames),
         )
 
 
@@ -267,9 +277,10 @@ def backtest(
     """Back-test a trained model on stored history it has not seen."""
     settings = Given(config, preset, symbols, interval, timerange).load().settings
     market, plan = stored_market(settings), plan_of(settings)
-    wanted = common_features(market.frames)
+    features = features_of(settings)
+    wanted = common_features(market.frames, features)
     stack = load_stack(settings.model.folder / model, wanted)
-    result = backtest_model(stack, market.frames, market.instruments, plan, features_of(settings))
+    result = backtest_model(stack, market.frames, market.instruments, plan, features)
     if json:
         print_json({"from": format_time(int(result.time[0])), **result.metrics})
         return

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riposte.features.catalogue import names
-from riposte.features.matrix import FeatureMatrix, MatrixSource, build_matrix
+from riposte.features.matrix import FeatureMatrix
+from riposte.features.provision import BUILT_IN, MatrixSource
 from riposte.labels.regimes import fit_regime_rule, regime_labels
 from riposte.labels.triple_barrier import BarrierLabels, Reading, triple_barrier
 from riposte.labels.weights import uniqueness
 from riposte.layers.contract import TrainingSet
 from riposte.market.barriers import Barriers, barrier_widths
-from riposte.market.frame import COLUMNS, Floats, MarketFrame, Times
+from riposte.market.frame import Floats, MarketFrame, Times
 from riposte.proof.splits import Fold, training_rows
 
 
@@ -47,7 +47,7 @@ def prepare(
     reading: Reading,
     round_trip_cost: float,
     wanted: Sequence[str],
-    features: MatrixSource = build_matrix,
+    features: MatrixSource = BUILT_IN,
 ) -> SymbolData:
     """Features, labels and widths of one frame; ``features`` computes the matrix or has it cached."""
     take_profit, stop_loss = barrier_widths(frame, barriers)
@@ -109,9 +109,3 @@ def training_set(
         ),
         purged,
     )
-
-
-def common_features(frames: Sequence[MarketFrame]) -> tuple[str, ...]:
-    """The catalogue's features for which at least one of the frames has the data."""
-    columns = [name for name in COLUMNS if any(frame.has(name) for frame in frames)]
-    return names(frames[0].interval, columns)

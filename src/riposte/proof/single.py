@@ -8,7 +8,7 @@ import numpy as np
 
 from riposte.engine.run import run
 from riposte.errors import DataError
-from riposte.features.matrix import MatrixSource, build_matrix
+from riposte.features.provision import BUILT_IN, MatrixSource, common_features
 from riposte.layers.contract import TrainingSet
 from riposte.layers.position.inputs import market_inputs
 from riposte.layers.stack import DecisionStack
@@ -16,7 +16,7 @@ from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
 from riposte.market.series import format_time
 from riposte.proof.backtest import outcome
-from riposte.proof.dataset import common_features, prepare, training_set
+from riposte.proof.dataset import prepare, training_set
 from riposte.proof.results import Outcome
 from riposte.proof.splits import Fold
 from riposte.proof.study import StudyPlan, between
@@ -24,10 +24,10 @@ from riposte.proof.walkforward import quiet
 
 
 def training_rows_until_now(
-    frames: Sequence[MarketFrame], plan: StudyPlan, features: MatrixSource = build_matrix
+    frames: Sequence[MarketFrame], plan: StudyPlan, features: MatrixSource = BUILT_IN
 ) -> TrainingSet:
     """All rows of the frames whose label is settled: what a model for tomorrow learns from."""
-    wanted = common_features(frames)
+    wanted = common_features(frames, features)
     data = [
         prepare(
             frame,
@@ -50,7 +50,7 @@ def backtest_model(
     frames: Sequence[MarketFrame],
     instruments: Sequence[Instrument],
     plan: StudyPlan,
-    features: MatrixSource = build_matrix,
+    features: MatrixSource = BUILT_IN,
 ) -> Outcome:
     """Trade the model's signals, only on rows decided after everything it learned from was settled.
 

@@ -12,8 +12,8 @@ import numpy as np
 from riposte.engine.enums import Reason, Rule
 from riposte.engine.parameters import EngineConfig
 from riposte.engine.run import MarketInputs, RunResult, run
-from riposte.features.catalogue import catalogue
-from riposte.features.matrix import MatrixSource, build_matrix
+from riposte.features.catalogue import FeatureSpec
+from riposte.features.provision import BUILT_IN, MatrixSource, common_features
 from riposte.labels.triple_barrier import Reading
 from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.open_interest import open_interest_signals
@@ -26,7 +26,7 @@ from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
 from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
-from riposte.proof.dataset import SymbolData, common_features, prepare
+from riposte.proof.dataset import SymbolData, prepare
 from riposte.proof.metrics import by_group, daily_returns
 from riposte.proof.results import (
     FoldResult,
@@ -110,11 +110,11 @@ def walk(
     *,
     workers: int,
     progress: Progress | None = None,
-    features: MatrixSource = build_matrix,
+    features: MatrixSource = BUILT_IN,
 ) -> OutOfSample:
     """Walk forward over the frames and stitch what the folds said about unseen months."""
     report = progress or (lambda _what, _done, _total: None)
-    wanted = common_features(frames)
+    wanted = common_features(frames, features)
     data = []
     for done, frame in enumerate(frames):
         report("features and labels", done, len(frames))
@@ -177,7 +177,7 @@ def run_study(
     *,
     workers: int = 1,
     progress: Progress | None = None,
-    features: MatrixSource = build_matrix,
+    features: MatrixSource = BUILT_IN,
 ) -> Study:
     """Walk forward, back-test, compare and judge."""
     report = progress or (lambda _what, _done, _total: None)
@@ -226,7 +226,7 @@ def run_study(
         folds=_folds(seen.folds, result),
         reliability=reliability,
         targets=targets.judge({**system.metrics, "accuracy": accuracy}),
-        importance=_importance(seen),
+        importance=_importance(seen, features.specs),
         intervals=intervals,
         by_symbol=by_group(trades, trades["symbol"], dict(enumerate(symbols))),
         by_regime=by_group(trades, trades["regime"], {**dict(enumerate(REGIMES)), -1: "unknown"}),
@@ -307,12 +307,11 @@ def _folds(outputs: Sequence[FoldOutput], result: RunResult) -> tuple[FoldResult
     return tuple(done)
 
 
-def _importance(seen: OutOfSample) -> tuple[Importance, ...]:
+def _importance(seen: OutOfSample, known: Mapping[str, FeatureSpec]) -> tuple[Importance, ...]:
     total = np.sum([f.shap for f in seen.folds], axis=0)
     if total.sum() <= 0.0:
         return ()
     share = total / total.sum()
-    known = catalogue()
     names = seen.data[0].matrix.names
     order = np.argsort(-share, kind="stable")
     return tuple(

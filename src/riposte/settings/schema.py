@@ -107,6 +107,20 @@ class DataSettings(Section):
     timerange: str = ""  # 20240101-20240201, either side may be open; empty: all there is
 
 
+def _paths(value: object) -> object:
+    return (
+        [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, str)
+        else value
+    )
+
+
+class FeatureSettings(Section):
+    """What the models look at."""
+
+    files: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()  # the user's own features
+
+
 class BarrierSettings(Section):
     """Targets, stops and horizon of a trade. What is not set follows from the interval."""
 
@@ -217,6 +231,7 @@ class Settings(Section):
 
     preset: Literal["survival", "four-layer", "open-interest", "ppo"] = "survival"
     data: DataSettings = DataSettings()
+    features: FeatureSettings = FeatureSettings()
     barriers: BarrierSettings = BarrierSettings()
     risk: RiskSettings = RiskSettings()
     costs: CostSettings = CostSettings()

@@ -13,7 +13,7 @@ import hashlib
 import os
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from isal import isal_zlib
 import riposte
 from riposte.compiled import room_fingerprint
 from riposte.errors import StorageError
-from riposte.features.catalogue import FeatureSpec
+from riposte.features.catalogue import FeatureSpec, catalogue
 from riposte.features.matrix import FeatureMatrix, build_matrix, feature_values
 from riposte.market.frame import Floats, MarketFrame, Times
 
@@ -35,12 +35,21 @@ _MARK = b"riposte1"
 
 @dataclass(frozen=True, slots=True)
 class FeatureCache:
-    """A cache in ``folder`` of at most ``room`` bytes. Safe for several processes at once."""
+    """A cache in ``folder`` of at most ``room`` bytes. Safe for several processes at once.
+
+    ``known`` are the features it can give (None: the built-in catalogue).
+    """
 
     folder: Path
     room: int = 4_000_000_000
+    known: Mapping[str, FeatureSpec] | None = None
 
-    def matrix(self, frame: MarketFrame, wanted: Iterable[str]) -> FeatureMatrix:
+    @property
+    def specs(self) -> Mapping[str, FeatureSpec]:
+        """All features it can give."""
+        return catalogue() if self.known is None else self.known
+
+    def __call__(self, frame: MarketFrame, wanted: Iterable[str]) -> FeatureMatrix:
         """:func:`riposte.features.matrix.build_matrix`, each feature computed only if it is not here.
 
         Raises:
@@ -49,7 +58,9 @@ class FeatureCache:
         """
         hashes = _hashes(frame)
         made: list[int] = []
-        matrix = build_matrix(frame, wanted, values_of=partial(self._values, hashes, made))
+        matrix = build_matrix(
+            frame, wanted, self.specs, values_of=partial(self._values, hashes, made)
+        )
         if made:
             self.make_room()
         return matrix

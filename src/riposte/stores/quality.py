@@ -130,7 +130,7 @@ def examine_store(
     return quality
 
 
-def refuse_unsound(store: Store, holdings: Sequence[Holding]) -> tuple[str, ...]:
+def refuse_faulty(store: Store, holdings: Sequence[Holding]) -> tuple[str, ...]:
     """The titles of the holdings that no check has judged as they are now.
 
     Raises:

@@ -1,0 +1,72 @@
+"""A user's own features: listed, cached and trained like built-in ones, and refused where they peek."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from console import Riposte
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "my_features.py"
+RANGE = ("--timerange", "20240101-20240801", "-p", "BTCUSDT")
+
+PEEKING = '''
+import numpy as np
+from riposte.features.catalogue import feature
+
+@feature("mine", lookback=lambda: 2)
+def tomorrow(close):
+    """Looks like a return.
+
+    Formula: ln(close[t+1] / close[t])
+    Unit: fraction
+    Look-back: 2 bars
+    Source: wishful thinking
+    """
+    out = np.full(len(close), np.nan)
+    out[:-1] = np.log(close[1:] / close[:-1])
+    return out
+'''
+
+
+def test_the_example_is_trained_and_explained(
+    riposte: Riposte, market_data: Path, tmp_path: Path
+) -> None:
+    own = {"RIPOSTE__FEATURES__FILES": str(EXAMPLE)}
+    assert riposte("data", "import", str(market_data), "-p", "BTCUSDT").returncode == 0
+    listed = json.loads(riposte("features", "list", "--json", **own).stdout)
+    mine = {each["name"] for each in listed if each["group"] == "mine"}
+    assert len(mine) >= 4
+    shown = riposte("features", "show", sorted(mine)[0], **own)
+    assert "Formula" in shown.stdout
+    trained = riposte("train", *RANGE, "--json", **own)
+    assert trained.returncode == 0, trained.stderr
+    cached = len(list((tmp_path / "data" / "features").rglob("*.f8")))
+    assert cached > 100
+    reasons = json.loads(riposte("explain", *RANGE, "--json", "--top", "400", **own).stdout)
+    named = {name for name, _ in reasons["BTCUSDT"]["reasons"]}
+    assert mine <= named
+    assert len(list((tmp_path / "data" / "features").rglob("*.f8"))) == cached
+    without = riposte("explain", *RANGE)
+    assert without.returncode == 5  # the model was trained on features that are not there
+
+
+def test_a_feature_that_peeks_is_refused_before_training(
+    riposte: Riposte, market_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "peeking.py").write_text(PEEKING)
+    own = {"RIPOSTE__FEATURES__FILES": "peeking.py"}
+    assert riposte("data", "import", str(market_data), "-p", "BTCUSDT").returncode == 0
+    done = riposte("train", *RANGE, **own)
+    assert done.returncode in (2, 3)
+    assert "tomorrow" in done.stderr
+    assert not (tmp_path / "models").exists()
+    checked = riposte("features", "check", "-p", "BTCUSDT", **own)
+    assert checked.returncode == 3
+    assert "tomorrow" in checked.stdout
+
+
+def test_a_file_that_is_not_there_is_one_sentence(riposte: Riposte) -> None:
+    done = riposte("features", "list", RIPOSTE__FEATURES__FILES="mine.py")
+    assert done.returncode == 2
+    assert "mine.py does not exist" in done.stderr
