@@ -146,7 +146,7 @@ class Transfer:
                     f"{self.url.rstrip('/')}/{path}",
                     headers=headers,
                     stream=True,
-                    timeout=self.timeout_s,
+                    timeout=(min(self.timeout_s, 10.0), self.timeout_s),
                 ) as answer:
                     if answer.status_code == 404:
                         return None

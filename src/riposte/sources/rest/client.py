@@ -167,6 +167,7 @@ def _exchange_at(url: str, timeout_s: float) -> Any:
     exchange = Usdm(
         {
             "enableRateLimit": False,  # it is done here, by the exchange's own count
+            "requests_trust_env": True,  # a proxy that the environment names
             "timeout": int(timeout_s * 1000),
             "options": {"fetchCurrencies": False},
         }
