@@ -39,7 +39,7 @@ browser: ## Chromium for the report's browser test, where Debian's packages can 
 	  echo "no Chromium: the browser test will be skipped"
 
 test: dev browser ## set everything up and run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-fast: dev ## the tests without the long proofs
 	$(BIN)/python -m pytest -m "not slow"

@@ -54,6 +54,7 @@ def test_the_recorded_data_supports_more_than_a_hundred_features_of_every_group(
             "funding",
             "regime",
             "calendar",
+            "timeframes",
         }
         assert sum(catalogue()[name].group == "open_interest" for name in supported) >= 20
         assert sum(catalogue()[name].group == "funding" for name in supported) >= 10

@@ -24,7 +24,7 @@ from rich.table import Table
 Report = Callable[[str, int, int], None]
 
 out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
