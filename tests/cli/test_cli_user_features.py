@@ -70,3 +70,30 @@ def test_a_file_that_is_not_there_is_one_sentence(riposte: Riposte) -> None:
     done = riposte("features", "list", RIPOSTE__FEATURES__FILES="mine.py")
     assert done.returncode == 2
     assert "mine.py does not exist" in done.stderr
+
+
+def test_features_are_chosen_normalised_drawn_and_proven(
+    riposte: Riposte, market_data: Path, tmp_path: Path
+) -> None:
+    assert riposte("data", "import", str(market_data), "-p", "BTCUSDT").returncode == 0
+    chosen = {
+        "RIPOSTE__FEATURES__SELECTION": "information",
+        "RIPOSTE__FEATURES__KEEP": "25",
+        "RIPOSTE__FEATURES__NORMALISE": "zscore",
+    }
+    trained = riposte("train", *RANGE, "--json", **chosen)
+    assert trained.returncode == 0, trained.stderr
+    about = json.loads(trained.stdout)
+    assert "25 of" in about["selection"]
+    assert "stable" in about["selection"]
+    reasons = json.loads(riposte("explain", *RANGE, "--json", "--top", "99", **chosen).stdout)
+    named = [name for name, _ in reasons["BTCUSDT"]["reasons"]]
+    assert len(named) == 25
+    assert all(name.endswith("_zscore_1w") for name in named)
+    proven = riposte(
+        "backtest", "-p", "BTCUSDT", "--timerange", "20240101-20250301", "--prove-causal", **chosen
+    )
+    assert proven.returncode == 0, proven.stderr
+    drawn = riposte("features", "plot", "rsi", "-p", "BTCUSDT")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "reports" / "feature-rsi-BTCUSDT.html").stat().st_size > 100_000

@@ -8,12 +8,15 @@ import typer
 
 from riposte.cli.display import out, print_json, progress, table
 from riposte.cli.market import CHECKED_ROWS, features_of, interval_of, stored_market
-from riposte.cli.options import ConfigFiles, Given, IntervalName, Json, SymbolList
+from riposte.cli.options import ConfigFiles, Given, IntervalName, Json, SymbolList, Timerange
+from riposte.cli.publish import write_atomically
 from riposte.errors import DataError, InputError, nearest
 from riposte.features.catalogue import names
 from riposte.features.causality import failures
+from riposte.market.interval import parse_duration
+from riposte.proof.feature_figure import feature_figure, render_feature
 
-app = typer.Typer(help="List, explain and check the features.", no_args_is_help=True)
+app = typer.Typer(help="List, explain, draw and check the features.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -66,6 +69,35 @@ def show(name: str, config: ConfigFiles = None, json: Json = False) -> None:
         print_json({"name": name, "group": spec.group, "doc": spec.doc, "version": spec.version})
     else:
         out.print(f"[bold]{name}[/] ({spec.group})\n{spec.doc}")
+
+
+@app.command()
+def plot(
+    name: str,
+    config: ConfigFiles = None,
+    symbols: SymbolList = None,
+    interval: IntervalName = None,
+    timerange: Timerange = None,
+    ahead: Annotated[str, typer.Option(help="How far the shown return reaches.")] = "24h",
+    json: Json = False,
+) -> None:
+    """Draw a feature: under the price, its distribution, and what followed it."""
+    given = Given(config=config, symbols=symbols, interval=interval, timerange=timerange)
+    settings = given.load().settings
+    ahead_ns = parse_duration(ahead)
+    known = features_of(settings).specs
+    if name not in known:
+        raise InputError(f"feature {name!r} is not known{nearest(name, known)}")
+    written = []
+    for frame in stored_market(settings).frames:
+        page = render_feature(feature_figure(known[name], frame, ahead_ns))
+        path = settings.report.folder / f"feature-{name}-{frame.symbol}.html"
+        write_atomically(path, page.encode())
+        written.append(str(path))
+    if json:
+        print_json({"pages": written})
+    else:
+        out.print("\n".join(written))
 
 
 @app.command()

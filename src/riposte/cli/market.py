@@ -8,19 +8,19 @@ from pathlib import Path
 
 from riposte.cli.display import Report
 from riposte.errors import DataError, InputError
-from riposte.features.catalogue import catalogue
 from riposte.features.causality import refuse_unsound
+from riposte.features.normalise import normalised
 from riposte.features.provision import Computed, MatrixSource
 from riposte.market.checks import Finding, check_frame
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument, instrument_for
-from riposte.market.interval import DAY_NS, Interval, parse_interval
+from riposte.market.interval import DAY_NS, Interval, format_duration, parse_interval
 from riposte.settings.convert import range_of
 from riposte.settings.schema import Settings
 from riposte.sources.files import import_archive, read_brackets
 from riposte.sources.imported import ImportSummary
 from riposte.sources.synthetic import synthetic_market
-from riposte.sources.user_features import with_users
+from riposte.sources.user_features import load_features, with_users
 from riposte.stores.feature_cache import FeatureCache
 from riposte.stores.frames import chosen_holdings, frame_version, load_frame
 from riposte.stores.lake import Lake
@@ -64,6 +64,10 @@ def open_store(settings: Settings) -> Store:
 def features_of(settings: Settings) -> MatrixSource:
     """How features are had, the user's among them: from the cache, unless it is given no room."""
     known = with_users(settings.features.files)
+    if settings.features.normalise != "none":
+        window = format_duration(settings.features.normalise_window)
+        scaled = (normalised(s, settings.features.normalise, window) for s in known.values())
+        known = {spec.name: spec for spec in scaled}
     room = settings.data.feature_cache_gb
     if room == 0:
         return Computed(known)
@@ -76,7 +80,7 @@ def sound_features(settings: Settings, frames: Sequence[MarketFrame]) -> MatrixS
     The built-in ones are proven by our tests; a user's are proven on the newest rows of the data.
     """
     features = features_of(settings)
-    users = {name: spec for name, spec in features.specs.items() if name not in catalogue()}
+    users = load_features(settings.features.files)
     if users:
         for frame in frames:
             newest = frame.rows(max(0, len(frame) - CHECKED_ROWS), len(frame))

@@ -15,6 +15,7 @@ import typer
 import riposte
 from riposte.cli.display import number, out, percent, print_json, progress, table
 from riposte.cli.market import (
+    CHECKED_ROWS,
     Market,
     features_of,
     open_store,
@@ -36,12 +37,18 @@ from riposte.cli.options import (
 from riposte.cli.publish import check_writable, print_summary, settings_text, write_report
 from riposte.errors import InputError, ModelError
 from riposte.features.provision import common_features
-from riposte.layers.stack import Lineage, fit_stack, load_stack, save_stack
+from riposte.layers.stack import Lineage, fit_stack, save_stack
 from riposte.market.series import format_time
 from riposte.proof.dataset import prepare
+from riposte.proof.leak_checks import refuse_leaks
 from riposte.proof.metrics import METRICS
 from riposte.proof.results import Study
-from riposte.proof.single import backtest_model, training_rows_until_now
+from riposte.proof.single import (
+    backtest_model,
+    load_model,
+    prove_model,
+    training_rows_until_now,
+)
 from riposte.proof.study import Provenance, run_study
 from riposte.settings.convert import plan_of, stack_of
 from riposte.settings.load import Loaded
@@ -145,7 +152,9 @@ def train(
         raise InputError(f"model name {name!r}: use letters, digits, dots, dashes and underscores")
     with progress(quiet=json) as shown:
         shown("training", 0, 2)
-        rows = training_rows_until_now(market.frames, plan, sound_features(settings, market.frames))
+        rows, chosen = training_rows_until_now(
+            market.frames, plan, sound_features(settings, market.frames)
+        )
         shown("training", 1, 2)
         stack = fit_stack(rows, stack_of(settings))
         shown("training", 2, 2)
@@ -154,8 +163,10 @@ def train(
     save_stack(stack, folder, lineage)
     about = stack.describe()
     if json:
-        print_json({"folder": str(folder), **about})
+        print_json({"folder": str(folder), "selection": chosen.words if chosen else "", **about})
         return
+    if chosen:
+        out.print(f"{chosen.words}.")
     score = about["scores"]["signal"]
     out.print(
         f"Trained on {number(about['training']['rows'], 0)} rows to "
@@ -182,8 +193,8 @@ def explain(
     settings = Given(config, preset, symbols, interval, timerange).load().settings
     market, plan = stored_market(settings), plan_of(settings)
     features = features_of(settings)
-    wanted = common_features(market.frames, features)
-    stack = load_stack(settings.model.folder / model, wanted)
+    stack = load_model(settings.model.folder / model, market.frames, features)
+    wanted = stack.names
     found: dict[str, Explained] = {}
     for frame in market.frames:
         data = prepare(
@@ -272,14 +283,23 @@ def backtest(
     interval: IntervalName = None,
     timerange: Timerange = None,
     model: ModelName = "latest",
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove-causal", help="First prove that no decision changes with what comes after it."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Back-test a trained model on stored history it has not seen."""
     settings = Given(config, preset, symbols, interval, timerange).load().settings
     market, plan = stored_market(settings), plan_of(settings)
     features = features_of(settings)
-    wanted = common_features(market.frames, features)
-    stack = load_stack(settings.model.folder / model, wanted)
+    stack = load_model(settings.model.folder / model, market.frames, features)
+    if prove:
+        for frame in market.frames:
+            newest = frame.rows(max(0, len(frame) - CHECKED_ROWS), len(frame))
+            refuse_leaks(prove_model(stack, newest, plan, features))
     result = backtest_model(stack, market.frames, market.instruments, plan, features)
     if json:
         print_json({"from": format_time(int(result.time[0])), **result.metrics})

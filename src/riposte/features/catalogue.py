@@ -218,7 +218,12 @@ def select(
 
 def version(specs: Iterable[FeatureSpec]) -> str:
     """A hash over the definitions of those features, in their order."""
-    return hashlib.sha256(" ".join(spec.version for spec in specs).encode()).hexdigest()[:16]
+    return combined_version(spec.version for spec in specs)
+
+
+def combined_version(versions: Iterable[str]) -> str:
+    """One version of several features from that of each, in their order."""
+    return hashlib.sha256(" ".join(versions).encode()).hexdigest()[:16]
 
 
 def _spec(

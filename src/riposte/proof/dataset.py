@@ -5,12 +5,13 @@ This is the one place where the past (features) meets the future (labels).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riposte.features.catalogue import combined_version
 from riposte.features.matrix import FeatureMatrix
 from riposte.features.provision import BUILT_IN, MatrixSource
 from riposte.labels.regimes import fit_regime_rule, regime_labels
@@ -19,6 +20,7 @@ from riposte.labels.weights import uniqueness
 from riposte.layers.contract import TrainingSet
 from riposte.market.barriers import Barriers, barrier_widths
 from riposte.market.frame import Floats, MarketFrame, Times
+from riposte.proof.selection.choose import Selection, SelectionConfig, choose, narrowed
 from riposte.proof.splits import Fold, training_rows
 
 
@@ -60,6 +62,29 @@ def prepare(
         stop_loss=stop_loss,
         settled=frame.close_time + horizon,
     )
+
+
+def selected(
+    rows: TrainingSet, config: SelectionConfig | None, versions: Mapping[str, str]
+) -> tuple[TrainingSet, Selection | None]:
+    """The training rows with the features that a selection on these rows alone chooses.
+
+    ``versions`` are those of the features' definitions, by name; a narrowed set has its own version.
+
+    Raises:
+        DataError: if nothing can be chosen from the rows.
+    """
+    if config is None:
+        return rows, None
+    chosen = choose(rows, config)
+    version = combined_version(versions[name] for name in chosen.names)
+    return narrowed(rows, chosen.names, version), chosen
+
+
+def columns_of(names: Sequence[str], of: Sequence[str]) -> NDArray[np.int64]:
+    """Where each of ``names`` stands among the columns ``of`` a matrix."""
+    place = {name: column for column, name in enumerate(of)}
+    return np.array([place[name] for name in names], dtype=np.int64)
 
 
 def training_set(

@@ -14,13 +14,14 @@ One feature by itself: :mod:`riposte.features.causality`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riposte.errors import DataError
 from riposte.features.causality import mutated
 from riposte.layers.contract import Classes, Signals, TrainingSet
 from riposte.layers.splits import forward_splits, purged_splits
@@ -114,6 +115,13 @@ def _changed(
 
 def _shown(value: object) -> str:
     return np.array2string(np.asarray(value), precision=6, separator=", ")
+
+
+def refuse_leaks(leaks: Sequence[Leak]) -> None:
+    """Raise DataError with the first of some leaks; nothing where there is none."""
+    if leaks:
+        more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
+        raise DataError(f"{leaks[0]}{more}")
 
 
 def check_fold(rows: TrainingSet, fold: Fold, embargo_ns: int) -> tuple[Leak, ...]:

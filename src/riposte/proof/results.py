@@ -59,6 +59,7 @@ class FoldResult:
     signals: int  # bars at or above the confidence rule
     trades: int
     net_return: float
+    selection: str = ""  # in words, where features were chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from riposte.engine.run import run
-from riposte.errors import DataError
-from riposte.features.provision import BUILT_IN, MatrixSource, common_features
+from riposte.errors import DataError, ModelError
+from riposte.features.catalogue import combined_version
+from riposte.features.provision import BUILT_IN, Computed, MatrixSource, common_features
+from riposte.layers.artefact import read_artefact
 from riposte.layers.contract import TrainingSet
 from riposte.layers.position.inputs import market_inputs
-from riposte.layers.stack import DecisionStack
+from riposte.layers.stack import DecisionStack, load_stack
+from riposte.market.barriers import barrier_widths
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
 from riposte.market.series import format_time
 from riposte.proof.backtest import outcome
-from riposte.proof.dataset import prepare, training_set
+from riposte.proof.dataset import prepare, selected, training_set
+from riposte.proof.leak_checks import Decisions, Leak, decisions, prove_causal
 from riposte.proof.results import Outcome
+from riposte.proof.selection.choose import Selection
 from riposte.proof.splits import Fold
 from riposte.proof.study import StudyPlan, between
 from riposte.proof.walkforward import quiet
@@ -25,8 +31,9 @@ from riposte.proof.walkforward import quiet
 
 def training_rows_until_now(
     frames: Sequence[MarketFrame], plan: StudyPlan, features: MatrixSource = BUILT_IN
-) -> TrainingSet:
-    """All rows of the frames whose label is settled: what a model for tomorrow learns from."""
+) -> tuple[TrainingSet, Selection | None]:
+    """All rows of the frames whose label is settled, what a model for tomorrow learns from; and how
+    their features were chosen, if they were."""
     wanted = common_features(frames, features)
     data = [
         prepare(
@@ -42,7 +49,60 @@ def training_rows_until_now(
     start = min(int(frame.open_time[0]) for frame in frames)
     end = max(int(frame.close_time[-1]) for frame in frames) + 1
     rows, _ = training_set(data, Fold(0, start, end, end, end), 0)
-    return rows
+    versions = {name: features.specs[name].version for name in wanted}
+    return selected(rows, plan.selection, versions)
+
+
+def load_model(
+    folder: Path, frames: Sequence[MarketFrame], features: MatrixSource
+) -> DecisionStack:
+    """The saved stack, with every feature it was trained on defined and available as it was then.
+
+    Raises:
+        ModelError: naming what is missing or different.
+        StorageError: if a file cannot be read.
+    """
+    names = tuple(str(name) for name in read_artefact(folder).about["features"])
+    there = set(common_features(frames, features))
+    missing = [name for name in names if name not in there]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise ModelError(
+            f"model {folder} was trained on features that are not there: "
+            f"{', '.join(missing[:3])}{more}",
+            hint="bring in the data they need, name their files in features.files, or train again",
+        )
+    version = combined_version(features.specs[name].version for name in names)
+    return load_stack(folder, names, version)
+
+
+def prove_model(
+    stack: DecisionStack,
+    frame: MarketFrame,
+    plan: StudyPlan,
+    features: MatrixSource,
+    cuts: int = 8,
+) -> tuple[Leak, ...]:
+    """Whether the model's decisions on the frame stay the same when the future is removed or changed.
+
+    The whole way is run again for every cut, from frame to decision, with nothing cached.
+    """
+    computed = Computed(features.specs)
+
+    def pipeline(seen: MarketFrame) -> Decisions:
+        take_profit, stop_loss = barrier_widths(seen, plan.barriers)
+        values = computed(seen, stack.names).values
+        warm = np.isfinite(stop_loss)
+        said = stack.signals(
+            values,
+            np.where(warm, take_profit, 1.0),
+            np.where(warm, stop_loss, 1.0),
+            plan.round_trip_cost,
+        )
+        return decisions(said)
+
+    places = np.linspace(len(frame) // 2, len(frame) - 2, cuts).astype(np.int64)
+    return prove_causal(pipeline, frame, [int(place) for place in places])
 
 
 def backtest_model(

@@ -37,6 +37,7 @@ from riposte.proof.results import (
     Reliability,
     Study,
 )
+from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.splits import walk_forward
 from riposte.proof.walkforward import FoldOutput, Task, run_folds, stitch
 
@@ -57,6 +58,7 @@ class StudyPlan:
     step_months: int = 1
     embargo_ns: int = HOUR_NS
     round_trip_cost: float = 0.0014
+    selection: SelectionConfig | None = None
     ladder: tuple[float, ...] = (0.50, 0.55, 0.60, 0.65, 0.70)
     open_interest_threshold: float = 0.3
     random_seeds: int = 20
@@ -142,6 +144,8 @@ def walk(
         embargo_ns=plan.embargo_ns,
         round_trip_cost=plan.round_trip_cost,
         min_confidence=plan.engine.rules.min_confidence,
+        selection=plan.selection,
+        versions={name: features.specs[name].version for name in wanted},
     )
     outputs = run_folds(
         folds, task, workers=workers, progress=lambda d, n: report("walk-forward folds", d, n)

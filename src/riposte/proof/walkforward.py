@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.stack import DecisionStack, StackConfig, fit_stack
 from riposte.market.frame import Floats
 from riposte.proof import classification
-from riposte.proof.dataset import SymbolData, training_set
+from riposte.proof.dataset import SymbolData, columns_of, selected, training_set
+from riposte.proof.leak_checks import check_fold, refuse_leaks
 from riposte.proof.results import FoldResult
+from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.splits import Fold
 
 Progress = Callable[[int, int], None]
@@ -49,6 +51,10 @@ class Task:
     round_trip_cost: float
     min_confidence: float
     shap_rows: int = 24
+    selection: SelectionConfig | None = None  # None: all features
+    versions: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of the features' definitions, by name
 
 
 def quiet(rows: int) -> Signals:
@@ -76,14 +82,20 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
     are NaN and its row shows the count of rows there were.
     """
     training, purged = training_set(task.data, fold, task.embargo_ns)
+    refuse_leaks(check_fold(training, fold, task.embargo_ns))
     rows = tuple(test_rows(each, fold) for each in task.data)
     try:
+        training, chosen = selected(training, task.selection, task.versions)
         stack = fit_stack(training, task.stack)
     except (ModelError, DataError):
         return _unfitted(fold, task, rows, len(training), purged)
+    columns = columns_of(stack.names, task.data[0].matrix.names)
     signals = tuple(
         stack.signals(
-            each.matrix.values[r], each.take_profit[r], each.stop_loss[r], task.round_trip_cost
+            each.matrix.values[np.ix_(r, columns)],
+            each.take_profit[r],
+            each.stop_loss[r],
+            task.round_trip_cost,
         )
         for each, r in zip(task.data, rows, strict=True)
     )
@@ -92,7 +104,7 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
         [e.labels.label[r][k] for e, r, k in zip(task.data, rows, judged, strict=True)]
     )
     said = np.concatenate([s.probabilities[k] for s, k in zip(signals, judged, strict=True)])
-    shap, sampled = _importance(stack, task, rows, fold)
+    shap, sampled = _importance(stack, columns, task, rows, fold)
     acted = sum(
         int(np.sum((s.direction != 0) & (s.confidence >= task.min_confidence))) for s in signals
     )
@@ -115,6 +127,7 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
         signals=acted,
         trades=0,
         net_return=0.0,
+        selection=chosen.words if chosen else "",
     )
     return FoldOutput(result, rows, signals, shap, sampled)
 
@@ -145,15 +158,17 @@ def _unfitted(
 
 
 def _importance(
-    stack: DecisionStack, task: Task, rows: tuple[Rows, ...], fold: Fold
+    stack: DecisionStack, columns: Rows, task: Task, rows: tuple[Rows, ...], fold: Fold
 ) -> tuple[Floats, int]:
     """Summed |SHAP| of a seeded sample of the fold's test rows, and how many there were."""
     rng = np.random.default_rng([task.stack.seed, fold.index])
     asked = np.concatenate([each.matrix.values[r] for each, r in zip(task.data, rows, strict=True)])
+    total = np.zeros(asked.shape[1])
     if len(asked) == 0 or task.shap_rows == 0:
-        return np.zeros(asked.shape[1]), 0
-    chosen = asked[rng.integers(0, len(asked), task.shap_rows)]
-    return np.abs(stack.contributions(chosen)).sum(axis=0), len(chosen)
+        return total, 0
+    chosen = asked[rng.integers(0, len(asked), task.shap_rows)][:, columns]
+    total[columns] = np.abs(stack.contributions(chosen)).sum(axis=0)
+    return total, len(chosen)
 
 
 _task: Task | None = None  # of this worker process; set once, by _begin

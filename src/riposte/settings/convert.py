@@ -20,6 +20,7 @@ from riposte.layers.stack import StackConfig
 from riposte.market.barriers import Barriers
 from riposte.market.interval import INTERVALS, SECOND_NS, parse_duration
 from riposte.market.volatility import VolatilityWindows
+from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.study import StudyPlan
 from riposte.settings.schema import Settings
 
@@ -101,6 +102,20 @@ def stack_of(settings: Settings) -> StackConfig:
     return StackConfig(signal=SignalConfig(model=settings.model.signal), seed=settings.model.seed)
 
 
+def selection_of(settings: Settings) -> SelectionConfig | None:
+    """How features are chosen inside a training window; None where all are used."""
+    chosen = settings.features
+    if chosen.selection == "off":
+        return None
+    return SelectionConfig(
+        method=chosen.selection,
+        keep=chosen.keep,
+        correlation=chosen.correlation,
+        seeds=chosen.selection_seeds,
+        seed=settings.model.seed,
+    )
+
+
 def plan_of(settings: Settings) -> StudyPlan:
     """What a walk-forward study is told."""
     walk = settings.walkforward
@@ -117,6 +132,7 @@ def plan_of(settings: Settings) -> StudyPlan:
         random_seeds=walk.random_seeds,
         bootstrap_resamples=walk.bootstrap_resamples,
         seed=settings.model.seed,
+        selection=selection_of(settings),
     )
 
 

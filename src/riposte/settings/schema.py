@@ -119,6 +119,12 @@ class FeatureSettings(Section):
     """What the models look at."""
 
     files: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()  # the user's own features
+    selection: Literal["off", "none", "information", "gain", "permutation", "shap"] = "off"
+    keep: Annotated[int, Field(ge=0, le=1000)] = 40  # 0: all that are left after pruning
+    correlation: Annotated[float, Field(gt=0, le=1)] = 0.95
+    selection_seeds: Annotated[int, Field(ge=2, le=50)] = 5
+    normalise: Literal["none", "zscore", "robust", "minmax"] = "none"
+    normalise_window: Duration = parse_duration("7d")
 
 
 class BarrierSettings(Section):
