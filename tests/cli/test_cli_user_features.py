@@ -66,6 +66,13 @@ def test_a_feature_that_peeks_is_refused_before_training(
     assert "tomorrow" in checked.stdout
 
 
+def test_the_thirty_features_of_the_ppo_system_are_a_set(riposte: Riposte) -> None:
+    done = riposte("features", "list", "--json", "-i", "1m", RIPOSTE__FEATURES__SET="ppo-30")
+    listed = json.loads(done.stdout)
+    assert len(listed) == 30
+    assert all(each["default"] for each in listed)
+
+
 def test_a_file_that_is_not_there_is_one_sentence(riposte: Riposte) -> None:
     done = riposte("features", "list", RIPOSTE__FEATURES__FILES="mine.py")
     assert done.returncode == 2

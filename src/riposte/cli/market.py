@@ -11,6 +11,7 @@ from riposte.errors import DataError, InputError
 from riposte.features.causality import refuse_unsound
 from riposte.features.normalise import normalised
 from riposte.features.provision import Computed, MatrixSource
+from riposte.features.sets import named_set
 from riposte.market.checks import Finding, check_frame
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument, instrument_for
@@ -64,6 +65,10 @@ def open_store(settings: Settings) -> Store:
 def features_of(settings: Settings) -> MatrixSource:
     """How features are had, the user's among them: from the cache, unless it is given no room."""
     known = with_users(settings.features.files)
+    if settings.features.set != "default":
+        own = load_features(settings.features.files)
+        chosen = (*named_set(settings.features.set), *own)
+        known = {name: known[name] for name in chosen}
     if settings.features.normalise != "none":
         window = format_duration(settings.features.normalise_window)
         scaled = (normalised(s, settings.features.normalise, window) for s in known.values())

@@ -24,7 +24,7 @@ SymbolList = Annotated[
     str | None,
     typer.Option("-p", "--symbols", help="Comma-separated: BTCUSDT or BTC/USDT:USDT."),
 ]
-IntervalName = Annotated[str | None, typer.Option("-i", "--interval", help="Bar size: 1m ... 1d.")]
+IntervalName = Annotated[str | None, typer.Option("-i", "--interval", help="Bar size: 1s ... 1d.")]
 Kinds = Annotated[
     str | None,
     typer.Option("--kinds", help="Comma-separated: klines, mark, funding, open_interest, ..."),

@@ -52,6 +52,9 @@ FAMILIES = (
     "regime",
     "calendar",
     "timeframes",
+    "book",
+    "book_flow",
+    "trades",
 )
 
 # A week of one-minute bars. A feature that looks back further on fine bars is left out of the default

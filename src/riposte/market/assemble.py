@@ -7,32 +7,51 @@ A column is joined by one of three rules:
 * **carried** (funding rate, open interest, ratios, depth of the book): the last value that was *published* by the close
   (event time plus the column's delay), for as long as the column's policy carries it, then NaN;
 * **summed over the bar** (funding charges, liquidations): what happened in ``(open_time,
-  close_time]``.
+  close_time]``;
+* **bar by bar** (order book and trades, from :mod:`riposte.market.book_bars` and
+  :mod:`riposte.market.trade_bars`): the row of the same bar, or of its parts; a bar without all of
+  them stays NaN.
 
 Delays and carrying times are those of :data:`riposte.market.frame.COLUMNS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from riposte.errors import DataError, InputError
-from riposte.market.frame import COLUMNS, Column, Floats, Gather, MarketFrame, Times, make_frame
+from riposte.market.book_bars import ticker_bars
+from riposte.market.frame import (
+    COLUMNS,
+    Bars,
+    Column,
+    Floats,
+    Gather,
+    MarketFrame,
+    Times,
+    make_frame,
+)
 from riposte.market.interval import HOUR_NS, SECOND_NS, Interval
 from riposte.market.series import Series, make_series
+from riposte.market.trade_bars import trade_bars
 
 
-def assemble(symbol: str, interval: Interval, series: Mapping[str, Series]) -> MarketFrame:
+def assemble(
+    symbol: str, interval: Interval, series: Mapping[str, Series], bars: Iterable[Bars] = ()
+) -> MarketFrame:
     """The market frame of one symbol from its series, by kind.
 
     ``series["klines"]`` is needed, in ``interval`` or a finer one that divides it; all other kinds
-    are optional, and what they would have given is NaN.
+    are optional, and what they would have given is NaN. ``trades`` or ``agg_trades`` give the
+    columns of trades, ``book_ticker`` those of the best bid and ask; ``bars`` are columns made bar
+    by bar elsewhere, in ``interval`` or a finer one that divides it, and go before what the series
+    give.
 
     Raises:
-        DataError: if there are no candles, or a series belongs to another symbol or kind.
-        InputError: if the candles are coarser than ``interval`` or do not divide it.
+        DataError: if there are no candles, or a series or bars belong to another symbol or kind.
+        InputError: if the candles or bars are coarser than ``interval`` or do not divide it.
     """
     for kind, each in series.items():
         if each.kind != kind or each.symbol != symbol:
@@ -56,7 +75,27 @@ def assemble(symbol: str, interval: Interval, series: Mapping[str, Series]) -> M
         columns.update(_funding_columns(series["funding"], close_time, interval))
     if "liquidations" in series:
         columns.update(_liquidation_columns(series["liquidations"], close_time, interval))
+    columns.update(_bar_by_bar(series, bars, klines))
     return make_frame(symbol, interval, klines.event_time, columns)
+
+
+def _bar_by_bar(
+    series: Mapping[str, Series], bars: Iterable[Bars], klines: Series
+) -> dict[str, Floats]:
+    """The columns of trades and of the book in the bars of the candles."""
+    interval = klines.interval
+    assert interval is not None  # they were resampled to it
+    made = [
+        trade_bars(series[kind], interval) for kind in ("agg_trades", "trades") if kind in series
+    ]
+    if "book_ticker" in series:
+        made.append(ticker_bars(series["book_ticker"], interval))
+    columns: dict[str, Floats] = {}
+    for each in (*made, *bars):
+        if each.symbol != klines.symbol:
+            raise DataError(f"{klines.symbol} {interval}: bars of {each.symbol} were given")
+        columns.update(joined(each, klines.event_time, interval))
+    return columns
 
 
 def resample(klines: Series, interval: Interval) -> Series:
@@ -100,6 +139,8 @@ def gathered(values: Floats, starts: Times, parts: int, gather: Gather) -> Float
     if gather == "last":
         return values[starts + parts - 1]
     rows = values[starts[:, None] + np.arange(parts)]
+    if gather == "mean":  # the parts are equally long
+        return np.asarray(rows.mean(axis=1), dtype=np.float64)
     if gather == "highest":
         return np.asarray(rows.max(axis=1), dtype=np.float64)
     if gather == "lowest":
@@ -107,9 +148,37 @@ def gathered(values: Floats, starts: Times, parts: int, gather: Gather) -> Float
     return np.asarray(rows.sum(axis=1), dtype=np.float64)
 
 
+def joined(bars: Bars, open_time: Times, interval: Interval) -> dict[str, Floats]:
+    """The columns of ``bars`` for the bars of ``interval`` that open at ``open_time``.
+
+    Raises:
+        InputError: if they are coarser than ``interval`` or do not divide it.
+    """
+    if interval.ns % bars.interval.ns:
+        raise InputError(
+            f"{bars.symbol}: {interval} bars cannot be made of {bars.interval} bars of the book "
+            "or of trades"
+        )
+    starts = whole_bars(bars.open_time, bars.interval, interval)
+    parts = interval.ns // bars.interval.ns
+    opens = bars.open_time[starts]
+    _, row, source = np.intersect1d(open_time, opens, assume_unique=True, return_indices=True)
+    found: dict[str, Floats] = {}
+    for name, values in bars.columns.items():
+        found[name] = np.full(len(open_time), np.nan)
+        found[name][row] = gathered(values, starts, parts, COLUMNS[name].gather)[source]
+    return found
+
+
 def at_close(prices: Series, values: Floats, close_time: Times, interval: Interval) -> Floats:
-    """The value that held at each close: at most one bar (of the finer of the two) old, else NaN."""
-    spacing = interval.ns if prices.interval is None else min(prices.interval.ns, interval.ns)
+    """The value that held at each close: at most one bar (of the finer of the two) old, else NaN.
+
+    Prices without a spacing may be three seconds old where bars are shorter than that.
+    """
+    if prices.interval is None:  # sent about once a second
+        spacing = max(interval.ns, 3 * SECOND_NS)
+    else:
+        spacing = min(prices.interval.ns, interval.ns)
     return _last_known(prices.event_time, values, close_time, spacing - 1)
 
 

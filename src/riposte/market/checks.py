@@ -330,7 +330,8 @@ def _frame_finding(
 def _coverage_findings(frame: MarketFrame) -> Iterator[Finding]:
     absent = [name for name in COLUMNS if not frame.has(name)]
     if absent:
-        what = f"no data for {', '.join(absent)}; what needs them stays missing"
+        more = f" and {len(absent) - 12} more columns" if len(absent) > 12 else ""
+        what = f"no data for {', '.join(absent[:12])}{more}; what needs them stays missing"
         yield _frame_finding(frame, "note", "absent", what, np.empty(0, np.int64), len(frame))
     for name, column in COLUMNS.items():
         if name in (*absent, "funding_charge", "hours_since_funding"):

@@ -24,7 +24,7 @@ from riposte.market.interval import HOUR_NS, MINUTE_NS, Interval
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 Missing = Literal["refuse", "leave", "carry"]
-Gather = Literal["first", "highest", "lowest", "last", "sum"]
+Gather = Literal["first", "highest", "lowest", "last", "sum", "mean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,87 @@ class Column:
     carry_ns: int = 0
     delay_ns: int = 0
     gather: Gather = "last"
+
+
+def _book_columns() -> dict[str, Column]:
+    """The order book, from its recorded changes (:mod:`riposte.market.book_bars`)."""
+    found = {
+        "best_bid": Column("USDT", "leave", "highest price bid at the bar's close"),
+        "best_ask": Column("USDT", "leave", "lowest price asked at the bar's close"),
+        "mean_spread": Column(
+            "fraction", "leave", "spread per middle price, mean over the bar's time", gather="mean"
+        ),
+        "mean_imbalance": Column(
+            "fraction",
+            "leave",
+            "(bid - ask) / (bid + ask) of the best quantities, mean over the bar's time",
+            gather="mean",
+        ),
+        "order_flow": Column(
+            "coins", "leave", "order-flow imbalance at the best prices in the bar", gather="sum"
+        ),
+        "order_flow_size": Column(
+            "coins", "leave", "sum of the sizes of what order_flow is the sum of", gather="sum"
+        ),
+        "book_updates": Column("messages", "leave", "changes of the book sent", gather="sum"),
+        "middle_changes": Column("changes", "leave", "changes of the middle price", gather="sum"),
+    }
+    for side, whose in (("bid", "bids"), ("ask", "asks")):
+        near = f"among the best ten {whose}"
+        found |= {
+            f"best_{side}_quantity": Column("coins", "leave", f"coins at the best of the {whose}"),
+            f"{side}_depth_5": Column("coins", "leave", f"coins in the best five {whose}"),
+            f"{side}_depth_10": Column("coins", "leave", f"coins in the best ten {whose}"),
+            f"{side}_distance_10": Column(
+                "fraction",
+                "leave",
+                f"mean distance of the coins in the best ten {whose} from the middle price",
+            ),
+            f"{side}_slope": Column(
+                "coins per fraction",
+                "leave",
+                f"coins gained per distance from the middle price {near}",
+            ),
+            f"{side}_added": Column("coins", "leave", f"coins added {near}", gather="sum"),
+            f"{side}_removed": Column(
+                "coins", "leave", f"coins cancelled or traded away {near}", gather="sum"
+            ),
+            f"{side}_additions": Column(
+                "changes", "leave", f"levels that grew {near}", gather="sum"
+            ),
+            f"{side}_removals": Column(
+                "changes", "leave", f"levels that shrank {near}", gather="sum"
+            ),
+        }
+    return found
+
+
+def _trade_columns() -> dict[str, Column]:
+    """Trades one by one, beyond what a candle says (:mod:`riposte.market.trade_bars`)."""
+    return {
+        "buy_volume": Column("coins", "leave", "volume that takers bought", gather="sum"),
+        "sell_volume": Column("coins", "leave", "volume that takers sold", gather="sum"),
+        "buy_count": Column("trades", "leave", "trades whose buyer was the taker", gather="sum"),
+        "sell_count": Column("trades", "leave", "trades whose seller was the taker", gather="sum"),
+        "taker_orders": Column(
+            "orders", "leave", "runs of trades of one moment, price and side", gather="sum"
+        ),
+        "largest_order": Column("coins", "leave", "the largest of these runs", gather="highest"),
+        "order_size_squares": Column(
+            "coins^2", "leave", "sum of the squared sizes of these runs", gather="sum"
+        ),
+        "large_buy_volume": Column(
+            "coins", "leave", "bought in runs larger than 95 % of those before", gather="sum"
+        ),
+        "large_sell_volume": Column(
+            "coins", "leave", "sold in runs larger than 95 % of those before", gather="sum"
+        ),
+        "price_path": Column(
+            "fraction", "leave", "sum of the sizes of all price changes", gather="sum"
+        ),
+        "upticks": Column("changes", "leave", "trades above the price before", gather="sum"),
+        "downticks": Column("changes", "leave", "trades below the price before", gather="sum"),
+    }
 
 
 COLUMNS: Mapping[str, Column] = {
@@ -119,7 +200,29 @@ COLUMNS: Mapping[str, Column] = {
         for band, percent in (("02", "0.2"), ("1", "1"), ("5", "5"))
         for side in ("bid", "ask")
     },
+    **_book_columns(),
+    **_trade_columns(),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Columns of the frame, one row per bar, before they are joined to the candles.
+
+    A row is named by the time its bar opens (int64 ns UTC, increasing) and was known at its close;
+    a bar that the record does not cover whole has no row. Arrays are float64 (n,).
+    """
+
+    symbol: str
+    interval: Interval
+    open_time: Times
+    columns: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.open_time)
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.columns[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +290,10 @@ def make_frame(
     if unknown:
         raise DataError(f"{symbol} {interval}: unknown columns {', '.join(sorted(unknown))}")
     frozen: dict[str, Floats] = {}
+    absent = np.full(rows, np.nan)  # one for all: most frames lack most columns
     for name, meaning in COLUMNS.items():
         values = columns.get(name)
-        column = (
-            np.full(rows, np.nan)
-            if values is None
-            else np.array(values, dtype=np.float64, copy=True)
-        )
+        column = absent if values is None else np.array(values, dtype=np.float64, copy=True)
         if len(column) != rows:
             raise DataError(f"{symbol} {interval}: {name} has {len(column)} rows, not {rows}")
         if meaning.missing == "refuse" and not np.isfinite(column).all():

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from riposte.errors import InputError, nearest
 
-SECOND_NS = 1_000_000_000
+MILLISECOND_NS = 1_000_000
+SECOND_NS = 1_000 * MILLISECOND_NS
 MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 60 * MINUTE_NS
 DAY_NS = 24 * HOUR_NS
@@ -63,9 +64,26 @@ class Interval:
         return self.name
 
 
+# The exchange makes no candles of seconds: bars this short are made here, of trades and the book.
 INTERVALS = {
     name: Interval(name, parse_duration(name))
-    for name in ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
+    for name in (
+        "1s",
+        "5s",
+        "15s",
+        "1m",
+        "3m",
+        "5m",
+        "15m",
+        "30m",
+        "1h",
+        "2h",
+        "4h",
+        "6h",
+        "8h",
+        "12h",
+        "1d",
+    )
 }
 
 

@@ -119,6 +119,7 @@ class FeatureSettings(Section):
     """What the models look at."""
 
     files: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()  # the user's own features
+    set: Literal["default", "ppo-30"] = "default"
     selection: Literal["off", "none", "information", "gain", "permutation", "shap"] = "off"
     keep: Annotated[int, Field(ge=0, le=1000)] = 40  # 0: all that are left after pruning
     correlation: Annotated[float, Field(gt=0, le=1)] = 0.95
