@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scaling import scaled
 
 from riposte.features.catalogue import FeatureSpec, catalogue, names
 from riposte.features.causality import agree, failures, typical_size
 from riposte.features.matrix import build_matrix, feature_values
-from riposte.market.frame import COLUMNS, Floats, MarketFrame, make_frame
+from riposte.market.frame import Floats, MarketFrame, make_frame
 from riposte.market.interval import INTERVALS
 
 SECOND, MINUTE, HOUR = (INTERVALS[name] for name in ("1s", "1m", "1h"))
 OWN = {name: spec for name, spec in catalogue().items() if spec.group in ("book", "trades")}
-
-# What a column becomes when prices are ten times and coins three times what they were.
-PRICE, COINS = 10.0, 3.0
-PRICES = ("open", "high", "low", "close", "mark_price", "index_price", "best_bid", "best_ask")
-POWERS = {"coins": 1, "coins per fraction": 1, "coins^2": 2}
-
-
-def factor(name: str) -> float:
-    unit = COLUMNS[name].unit
-    if unit == "USDT":
-        return PRICE if name in PRICES else PRICE * COINS
-    return COINS ** POWERS.get(unit, 0)
-
-
-def scaled(frame: MarketFrame) -> MarketFrame:
-    columns = {name: values * factor(name) for name, values in frame.columns.items()}
-    return make_frame(frame.symbol, frame.interval, frame.open_time, columns)
 
 
 def book(**columns: list[float]) -> MarketFrame:
