@@ -64,3 +64,28 @@ def test_features_are_listed_shown_and_checked(riposte: Riposte) -> None:
     assert len(listed) >= 60
     assert {"open_interest", "funding"} <= {each["group"] for each in listed}
     assert "Formula" in riposte("features", "show", listed[0]["name"]).stdout
+
+
+def test_every_run_is_logged_and_variants_on_the_same_history_count(
+    riposte: Riposte, market_data: Path, tmp_path: Path
+) -> None:
+    from riposte.proof.trials import read_chain
+    from riposte.stores.trial_log import TrialLog
+
+    assert riposte("data", "import", str(market_data), "-p", "BTCUSDT").returncode == 0
+    span = ("-p", "BTCUSDT", "--timerange", "20240101-20241001", "--json")
+    counts = []
+    for seed in ("7", "7", "8"):
+        done = riposte("walkforward", *span, "--seed", seed, "--workers", "1")
+        assert done.returncode == 0, done.stderr
+        study = json.loads((tmp_path / "reports" / "walkforward.json").read_text())
+        counts.append(study["trials"])
+    assert counts[0] == counts[1]  # the same again is no new attempt
+    assert counts[2] == counts[0] + 1
+    log = TrialLog(tmp_path / "data" / "trials.jsonl")
+    assert [trial.kind for trial in read_chain(log.lines())] == ["walkforward"] * 3
+    content = log.path.read_bytes()
+    log.path.write_bytes(content.replace(b'"sharpe"', b'"Sharpe"', 1))
+    refused = riposte("walkforward", *span, "--workers", "1")
+    assert refused.returncode == 3
+    assert "trial log was changed" in refused.stderr

@@ -35,6 +35,7 @@ from riposte.cli.options import (
     Workers,
 )
 from riposte.cli.publish import check_writable, print_summary, settings_text, write_report
+from riposte.cli.trials import earlier_variants, log_trial, trial_of
 from riposte.errors import InputError, ModelError
 from riposte.features.provision import common_features
 from riposte.layers.stack import Lineage, fit_stack, save_stack
@@ -162,6 +163,8 @@ def train(
     lineage = Lineage(now_text(), riposte.__version__, market.source, settings_text(loaded))
     save_stack(stack, folder, lineage)
     about = stack.describe()
+    scores = {name: float(value) for name, value in about["scores"]["signal"].items()}
+    log_trial(settings, trial_of("train", settings, market, lineage.created, scores))
     if json:
         print_json({"folder": str(folder), "selection": chosen.words if chosen else "", **about})
         return
@@ -264,16 +267,21 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
         settings=settings_text(loaded),
         quality=tuple(f"{f.severity}: {f.message}" for f in quality),
     )
+    trial = trial_of("walkforward", settings, market, about.created, {})
+    plan = plan_of(settings)
+    tried = plan.earlier_trials + earlier_variants(settings, trial)
     with progress(quiet=quiet) as shown:
-        return run_study(
+        study = run_study(
             market.frames,
             market.instruments,
-            plan_of(settings),
+            dataclasses.replace(plan, earlier_trials=tried),
             about,
             workers=workers_of(settings),
             progress=shown,
             features=sound_features(settings, market.frames),
         )
+    log_trial(settings, dataclasses.replace(trial, scores=dict(study.system.metrics)))
+    return study
 
 
 def backtest(
@@ -300,7 +308,9 @@ def backtest(
         for frame in market.frames:
             newest = frame.rows(max(0, len(frame) - CHECKED_ROWS), len(frame))
             refuse_leaks(prove_model(stack, newest, plan, features))
+    trial = trial_of("backtest", settings, market, now_text(), {})
     result = backtest_model(stack, market.frames, market.instruments, plan, features)
+    log_trial(settings, dataclasses.replace(trial, scores=dict(result.metrics)))
     if json:
         print_json({"from": format_time(int(result.time[0])), **result.metrics})
         return

@@ -99,6 +99,7 @@ class DataSettings(Section):
     kinds: Kinds = ("klines", "mark", "index", "premium", "funding", "open_interest", "ratios")
     archive_url: str = "https://data.binance.vision"
     exchange_url: str = ""  # empty: the exchange itself
+    trials: Path = Path("data/trials.jsonl")
     feature_cache: Path = Path("data/features")
     feature_cache_gb: Annotated[float, Field(ge=0, le=1000)] = 4.0  # 0: nothing is cached
     connections: Annotated[int, Field(ge=1, le=64)] = 16
