@@ -15,6 +15,7 @@ import numpy as np
 
 from riposte.errors import DataError, InputError
 from riposte.market.assemble import settlement_time
+from riposte.market.checks import check
 from riposte.market.frame import Floats, Times
 from riposte.market.interval import DAY_NS, HOUR_NS, Interval
 from riposte.market.series import Series, make_series
@@ -23,6 +24,7 @@ from riposte.sources.rest.client import Client
 
 _MS = 1_000_000
 _KEPT_NS = 30 * DAY_NS
+_EDGE_NS = HOUR_NS // 2  # the edge of what is kept moves on while a request waits its turn
 _PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
 _RATIOS = {
     "global_account_ratio": ("fapiDataGetGlobalLongShortAccountRatio", "longShortRatio"),
@@ -90,7 +92,7 @@ def fetch(
             raise InputError(
                 f"{kind} is not served in {interval}: use one of {', '.join(_PERIODS)}"
             )
-        return _periods(client, kind, symbol, interval, start_ns, min(stop_ns, now_ns + 1))
+        return _periods(client, kind, symbol, interval, start_ns, min(stop_ns, now_ns + 1), now_ns)
     if kind == "agg_trades":
         return _agg_trades(client, symbol, start_ns, min(stop_ns, now_ns + 1))
     raise InputError(f"{kind} is not served over REST: use one of {', '.join(KINDS)}")
@@ -122,14 +124,14 @@ def _bars(
         if not rows:
             return
         cells = _table(rows, how.method)
-        opens = cells[:, 0].astype(np.int64) * _MS
+        opens = _times(cells[:, 0], how.method)
         if (opens < opening).any() or (np.diff(opens) <= 0).any():
             raise DataError(f"the exchange answers {how.method} with rows out of order")
         keep = opens < last
         columns = {how.column: cells[:, 4]} if how.column else _candles(cells)
         if keep.any():
             kept = {name: values[keep] for name, values in columns.items()}
-            yield make_series(kind, symbol, interval, opens[keep] + shift, kept)
+            yield _sound(make_series(kind, symbol, interval, opens[keep] + shift, kept))
         opening = int(opens[-1]) + interval.ns
 
 
@@ -150,22 +152,29 @@ def _funding(client: Client, symbol: str, start_ns: int, stop_ns: int) -> Iterat
         rows = _rows(client.get(method, params), method)
         if not rows:
             return
-        stamps = _field(rows, "fundingTime", method).astype(np.int64)
-        times = settlement_time(stamps * _MS)
+        stamps = _times(_field(rows, "fundingTime", method), method)
+        times = settlement_time(stamps)
         keep = (times >= start_ns) & (times < stop_ns)
         if keep.any():
             rates = _field(rows, "fundingRate", method)[keep]
-            yield make_series("funding", symbol, None, times[keep], {"funding_rate": rates})
+            yield _sound(make_series("funding", symbol, None, times[keep], {"funding_rate": rates}))
         if len(rows) < 1000:
             return
-        begin = int(stamps.max()) + 1
+        begin = int(stamps.max()) // _MS + 1
 
 
 def _periods(
-    client: Client, kind: str, symbol: str, interval: Interval, start_ns: int, stop_ns: int
+    client: Client,
+    kind: str,
+    symbol: str,
+    interval: Interval,
+    start_ns: int,
+    stop_ns: int,
+    now_ns: int,
 ) -> Iterator[Series]:
     """Open interest or ratios: pages of 500 periods, by the ends of the periods."""
     span = 480 * interval.ns
+    oldest = now_ns - _KEPT_NS + _EDGE_NS
     begin = start_ns
     while begin < stop_ns:
         end = min(begin + span, stop_ns)
@@ -180,19 +189,21 @@ def _periods(
             params = {
                 "symbol": symbol,
                 "period": interval.name,
-                "startTime": (begin - interval.ns) // _MS,
+                "startTime": max(begin - interval.ns, oldest) // _MS,
                 "endTime": end // _MS,
                 "limit": 500,
             }
             rows = _rows(client.get(method, params), method)
             if rows:
-                labels = _field(rows, "timestamp", method).astype(np.int64) * _MS
-                times = period_end(labels, interval.ns)
-                keep = (times >= begin) & (times < end)
-                values[column] = times[keep], _field(rows, name, method)[keep]
+                cells = _field(rows, name, method)
+                times = period_end(_times(_field(rows, "timestamp", method), method), interval.ns)
+                keep = (times >= begin) & (times < end) & ~np.isnan(cells)
+                if kind == "open_interest":
+                    keep &= cells != 0  # written where there was no snapshot
+                values[column] = times[keep], cells[keep]
         series = _aligned(kind, symbol, interval, values)
         if series is not None:
-            yield series
+            yield _sound(series)
         begin = end
 
 
@@ -220,7 +231,10 @@ def _agg_trades(client: Client, symbol: str, start_ns: int, stop_ns: int) -> Ite
         params: dict[str, object] = {"symbol": symbol, "limit": 1000}
         if number < 0:
             end = min(begin + HOUR_NS, stop_ns)
-            params |= {"startTime": -(-begin // _MS), "endTime": (end - 1) // _MS}
+            first, last = -(-begin // _MS), (end - 1) // _MS
+            if first > last:  # a rest of less than a millisecond
+                return
+            params |= {"startTime": first, "endTime": last}
         else:
             params["fromId"] = number
         rows = _rows(client.get(method, params, 20), method)
@@ -229,23 +243,34 @@ def _agg_trades(client: Client, symbol: str, start_ns: int, stop_ns: int) -> Ite
                 return
             begin = min(begin + HOUR_NS, stop_ns)
             continue
-        times = _field(rows, "T", method).astype(np.int64) * _MS
+        times = _times(_field(rows, "T", method), method)
         columns = {
             "trade_id": _field(rows, "a", method),
             "price": _field(rows, "p", method),
             "quantity": _field(rows, "q", method),
             "first_trade_id": _field(rows, "f", method),
             "last_trade_id": _field(rows, "l", method),
-            "buyer_is_maker": np.array([float(bool(row["m"])) for row in rows]),
+            "buyer_is_maker": _flags(rows, "m", method),
         }
         keep = (times >= start_ns) & (times < stop_ns)
         if keep.any():
             kept = {name: cells[keep] for name, cells in columns.items()}
-            yield make_series("agg_trades", symbol, None, times[keep], kept)
+            yield _sound(make_series("agg_trades", symbol, None, times[keep], kept))
         number = int(columns["trade_id"].max()) + 1
         begin = int(times.max())
         if times.max() >= stop_ns:
             return
+
+
+def _sound(series: Series) -> Series:
+    """The series, refused where it holds what cannot be, as any file that is brought in.
+
+    Gaps and odd values are judged over the whole stored series later, not page by page.
+    """
+    errors = [each for each in check(series, oddities=False) if each.severity == "error"]
+    if errors:
+        raise DataError(f"the exchange answers with data that is not sound: {errors[0].message}")
+    return series
 
 
 def _rows(answer: Any, method: str, width: int | None = None) -> Sequence[Any]:
@@ -256,6 +281,20 @@ def _rows(answer: Any, method: str, width: int | None = None) -> Sequence[Any]:
     if width is not None and any(len(row) < width - 1 for row in answer):
         raise DataError(f"the exchange answers {method} with rows that are too short")
     return answer
+
+
+def _times(cells: Floats, method: str) -> Times:
+    """Milliseconds as ns UTC."""
+    if not ((cells >= 1e11) & (cells < 1e13)).all():  # 1973 to 2286; NaN is neither
+        raise DataError(f"the exchange answers {method} with times that are no milliseconds")
+    return cells.astype(np.int64) * _MS
+
+
+def _flags(rows: Sequence[Mapping[str, Any]], name: str, method: str) -> Floats:
+    flags = [row.get(name) for row in rows]
+    if not all(isinstance(flag, bool) for flag in flags):
+        raise DataError(f"the exchange answers {method} without {name!r} as true or false")
+    return np.array(flags, dtype=np.float64)
 
 
 def _table(rows: Sequence[Sequence[Any]], method: str) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -62,9 +63,14 @@ def funding_hours(client: Client) -> dict[str, int]:
     The exchange lists only those it has changed; :data:`USUAL_FUNDING_HOURS` holds for the others.
     """
     answer = client.get("fapiPublicGetFundingInfo", {})
-    if not isinstance(answer, list):
-        raise DataError("the exchange answers fundingInfo with something that is no table")
-    return {str(row["symbol"]): int(_number(row, "fundingIntervalHours")) for row in answer}
+    named = isinstance(answer, list) and all(
+        isinstance(row, dict) and isinstance(row.get("symbol"), str) for row in answer
+    )
+    if not named:
+        raise DataError(
+            "the exchange answers fundingInfo with something that is no table of symbols"
+        )
+    return {row["symbol"]: int(_number(row, "fundingIntervalHours")) for row in answer}
 
 
 def server_time(client: Client) -> int:
@@ -93,6 +99,9 @@ def _object(answer: Any) -> dict[str, Any]:
 
 def _number(answer: dict[str, Any], name: str) -> float:
     try:
-        return float(answer[name])
+        number = float(answer[name])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"the exchange answers without {name!r} as a number") from error
+    if not math.isfinite(number):
+        raise DataError(f"the exchange answers {name!r} with {number}, which is no number")
+    return number
