@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from riposte.layers.contract import TrainingSet
+from riposte.layers.learners.catboost import CatBoostLearner
 from riposte.layers.learners.lightgbm import LightGBMLearner
 from riposte.layers.learners.xgboost import XGBoostLearner
 from riposte.layers.regime.layer import RegimeConfig
@@ -46,6 +47,8 @@ def training_set(
         take_profit=np.full(rows, 0.02),
         stop_loss=np.full(rows, 0.02),
         feature_version="v1",
+        forward_return=0.01 * np.tanh(score) + 0.005 * chance.normal(size=rows),
+        forward_end=time + LIFE,
     )
 
 
@@ -55,7 +58,16 @@ def small_config(model: SignalModel = "blend", seed: int = 7, **changes: Any) ->
     xgboost = XGBoostLearner(rounds=15, least_weight=1.0, l2=1.0, feature_fraction=0.8)
     return StackConfig(
         regime=RegimeConfig(lightgbm=lightgbm),
-        signal=SignalConfig(model=model, lightgbm=lightgbm, xgboost=xgboost, direction_prior=1.0),
+        signal=SignalConfig(
+            model=model,
+            lightgbm=lightgbm,
+            xgboost=xgboost,
+            catboost=CatBoostLearner(rounds=15, l2=1.0, feature_fraction=0.8),
+            forest=LightGBMLearner(
+                rounds=15, least_rows=10, l2=1.0, feature_fraction=0.8, forest=True
+            ),
+            direction_prior=1.0,
+        ),
         least_rows=100,
         seed=seed,
         **changes,

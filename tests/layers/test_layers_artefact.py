@@ -7,6 +7,8 @@ import hashlib
 import json
 import pickle
 import pickletools
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ import riposte.layers
 from riposte.errors import ModelError, StorageError
 from riposte.layers import artefact
 from riposte.layers.learners import LEARNERS
-from riposte.layers.stack import Lineage, fit_stack, load_stack, save_stack
+from riposte.layers.saving import load_stack, save_stack
+from riposte.layers.stack import Lineage, fit_stack
 
 LINEAGE = Lineage("2024-05-01T12:00:00Z", "0.1.0", "a test", "[settings]")
 UNSEEN = training_set(50, seed=1)
@@ -68,9 +71,16 @@ def test_the_manifest_says_what_a_person_needs_to_know(folder: Path) -> None:
 def test_a_loaded_stack_is_the_saved_one(folder: Path) -> None:
     loaded = load_stack(folder, NAMES, "v1")
     widths = np.full(len(UNSEEN), 0.02)
-    one = STACK.signals(UNSEEN.features, widths, widths, COST)
-    other = loaded.signals(UNSEEN.features, widths, widths, COST)
-    for name in ("direction", "confidence", "probabilities", "regime", "regime_probabilities"):
+    one = STACK.signals(UNSEEN.features, widths, widths, COST, UNSEEN.time)
+    other = loaded.signals(UNSEEN.features, widths, widths, COST, UNSEEN.time)
+    for name in (
+        "direction",
+        "confidence",
+        "probabilities",
+        "regime",
+        "regime_probabilities",
+        "abstention",
+    ):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
     assert loaded.describe() == {**STACK.describe(), "lineage": loaded.describe()["lineage"]}
     assert loaded.lineage == LINEAGE
@@ -145,8 +155,8 @@ REFUSALS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "signal.xgboost.json is damaged",
     ),
     "another calibration": (
-        lambda f: (f / "calibration.json").write_text("{}"),
-        "calibration.json is damaged",
+        lambda f: (f / "fitted.json").write_text("{}"),
+        "fitted.json is damaged",
     ),
     "a missing file": (
         lambda f: (f / "regime.lightgbm.txt").unlink(),
@@ -170,8 +180,8 @@ REFUSALS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "written by lightgbm 3.3.5",
     ),
     "a library that is absent": (
-        lambda f: edit_manifest(f, lambda m: m["libraries"].update(catboost="1.2")),
-        "needs catboost 1.2, which is absent",
+        lambda f: edit_manifest(f, lambda m: m["libraries"].update(tabnet="4.1")),
+        "needs tabnet 4.1, which is absent",
     ),
     "a file outside the folder": (
         lambda f: edit_manifest(f, lambda m: m["files"].update({"../letter.txt": {}})),
@@ -210,7 +220,7 @@ def test_a_folder_that_does_not_fit_is_refused_in_one_sentence(what: str, folder
     "payload", [b"", b"not a model", b"\x80\x04N.", b"{}", b'{"learner": 3}', b"[]", b"tree\n"]
 )
 def test_a_payload_that_is_no_model_is_refused(name: str, payload: bytes) -> None:
-    with pytest.raises(ModelError, match=r"not an? (LightGBM|XGBoost) model"):
+    with pytest.raises(ModelError, match=r"not an? (LightGBM|XGBoost|CatBoost) model"):
         LEARNERS[name]().load(payload)
 
 
@@ -229,6 +239,26 @@ def test_no_file_of_a_model_is_a_pickle(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 5
     for path in folder.iterdir():
         assert not is_pickle(path.read_bytes()), path.name
+
+
+def test_loading_a_model_unpickles_nothing(folder: Path) -> None:
+    """The interpreter itself says when anything is unpickled, by whatever library."""
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from riposte.layers.saving import load_stack\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, _: seen.append(event) if 'pickle' in event else None)\n"
+        f"load_stack(Path({str(folder)!r}), {NAMES!r}, 'v1')\n"
+        "import pickle\n"
+        "before = len(seen)\n"
+        "pickle.loads(pickle.dumps(Path))\n"
+        "print(before, len(seen) > before)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["0", "True"]
 
 
 def test_no_source_file_of_the_product_can_unpickle() -> None:

@@ -24,7 +24,7 @@ from riposte.layers.signal.calibration import (
     fit_platt,
     fit_side_calibration,
 )
-from riposte.layers.signal.rule import expected_net_return, likelier_side, paying_direction
+from riposte.layers.signal.rule import expected_net_return, likelier_side, pays
 
 margins_of_any_kind = arrays(np.float64, (6, 3), elements=st.floats(-700, 700))
 probabilities_of_any_kind = margins_of_any_kind.map(softmax)
@@ -79,10 +79,10 @@ def test_without_rows_the_margins_stay_as_they_are() -> None:
 def test_side_calibration_finds_what_made_the_classes_when_there_is_evidence() -> None:
     margins = 0.6 * some_margins(40_000, 3)
     truth = drawn(margins)
-    found = fit_side_calibration(margins, truth, np.ones(len(truth)), 1)
-    assert found.direction_slope == pytest.approx(1.0, abs=0.05)
+    found = fit_side_calibration(margins[None], truth, np.ones(len(truth)), 1)
+    assert found.direction_slopes[0] == pytest.approx(1.0, abs=0.05)
     assert found.direction_bias == pytest.approx(0.0, abs=0.03)
-    promised = found.probabilities(margins)
+    promised = found.probabilities(margins[None])
     for side in range(3):
         assert calibration_error(promised[:, side], (truth == side).astype(float)) < 0.012
 
@@ -91,22 +91,24 @@ def test_side_calibration_finds_what_made_the_classes_when_there_is_evidence() -
 def test_luck_of_a_few_hundred_outcomes_is_not_sold_as_confidence(seed: int) -> None:
     margins = some_margins(300, 3, seed)
     truth = np.random.default_rng(seed + 100).choice([0, 2], 300, p=[0.4, 0.6])
-    trusting = fit_side_calibration(margins, truth, np.full(300, 0.3), 2, direction_prior=100.0)
-    careful = fit_side_calibration(margins, truth, np.full(300, 0.3), 2)
-    odds = np.abs(careful.direction_slope * direction_odds(margins) + careful.direction_bias)
-    loud = np.abs(trusting.direction_slope * direction_odds(margins) + trusting.direction_bias)
+    trusting = fit_side_calibration(
+        margins[None], truth, np.full(300, 0.3), 2, direction_prior=100.0
+    )
+    careful = fit_side_calibration(margins[None], truth, np.full(300, 0.3), 2)
+    odds = np.abs(careful.direction_slopes[0] * direction_odds(margins) + careful.direction_bias)
+    loud = np.abs(trusting.direction_slopes[0] * direction_odds(margins) + trusting.direction_bias)
     assert odds.mean() < 0.6 * loud.mean()
-    assert careful.probabilities(margins).max() < 0.65
+    assert careful.probabilities(margins[None]).max() < 0.65
 
 
 def test_evidence_counts_once_however_many_symbols_move_together() -> None:
     margins = some_margins(500, 3)
     truth = drawn(margins)
-    alone = fit_side_calibration(margins, truth, np.ones(500), 1)
+    alone = fit_side_calibration(margins[None], truth, np.ones(500), 1)
     twice = fit_side_calibration(
-        np.vstack([margins, margins]), np.concatenate([truth, truth]), np.ones(1000), 2
+        np.vstack([margins, margins])[None], np.concatenate([truth, truth]), np.ones(1000), 2
     )
-    assert twice.direction_slope == pytest.approx(alone.direction_slope)
+    assert twice.direction_slopes == pytest.approx(alone.direction_slopes)
     assert twice.resolved_bias == pytest.approx(alone.resolved_bias)
 
 
@@ -144,7 +146,9 @@ def test_calibrated_probabilities_are_probabilities_for_any_margins(
     margins: np.ndarray, slopes: tuple[float, float, float, float]
 ) -> None:
     for found in (
-        SideCalibration(*slopes).probabilities(margins),
+        SideCalibration((slopes[0],), slopes[1], (slopes[2],), slopes[3]).probabilities(
+            margins[None]
+        ),
         Calibration(slopes[0], (slopes[1], 0.0, slopes[3])).probabilities(margins),
     ):
         assert ((found >= 0) & (found <= 1)).all()
@@ -175,8 +179,10 @@ RULE = {
 @pytest.mark.parametrize("name", RULE)
 def test_a_direction_needs_a_positive_expected_net_return(name: str) -> None:
     chances, target, stop, cost, wanted = RULE[name]
-    direction, _ = paying_direction(np.array([chances]), np.array([target]), np.array([stop]), cost)
-    assert direction.tolist() == [wanted]
+    probabilities = np.array([chances])
+    side, _ = likelier_side(probabilities)
+    paying = pays(probabilities, side, np.array([target]), np.array([stop]), cost)
+    assert np.where(paying, side, 0).tolist() == [wanted]
 
 
 def test_expected_net_return_by_hand() -> None:

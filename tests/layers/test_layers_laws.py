@@ -14,12 +14,18 @@ from markets import COST, NAMES, replaced, small_config, training_set
 
 from riposte.errors import DataError, ModelError
 from riposte.layers.calibration import softmax
-from riposte.layers.contract import Signals
+from riposte.layers.contract import Learner, Signals
+from riposte.layers.contract import Model as FittedModel
+from riposte.layers.forecast.layer import ForecastConfig, ForecastModel
 from riposte.layers.learners import LEARNERS
+from riposte.layers.learners.lightgbm import LightGBMLearner
+from riposte.layers.saving import load_stack, save_stack
 from riposte.layers.signal.layer import SignalModel
-from riposte.layers.stack import DecisionStack, Lineage, fit_stack, load_stack, save_stack
+from riposte.layers.stack import DecisionStack, Lineage, fit_stack
 from riposte.market.frame import Floats
 
+QUICK = LightGBMLearner(rounds=15, least_rows=10, l2=1.0, feature_fraction=0.8)
+QUICK_FOREST = LightGBMLearner(rounds=15, least_rows=10, feature_fraction=0.8, forest=True)
 ROWS = 900
 TRAINING = training_set(ROWS)
 UNSEEN = training_set(200, seed=1)
@@ -55,9 +61,9 @@ def reload_stack(stack: DecisionStack, folder: Path) -> DecisionStack:
     return load_stack(folder / "model", stack.names, "v1")
 
 
-def stack_model(kind: SignalModel) -> Model:
+def stack_model(kind: SignalModel, **changes: Any) -> Model:
     return Model(
-        lambda seed: fit_stack(TRAINING, small_config(kind, seed)),
+        lambda seed: fit_stack(TRAINING, small_config(kind, seed, **changes)),
         lambda fitted, features: decide(fitted, features).probabilities,
         lambda fitted, features: fitted.contributions(features),
         reload_stack,
@@ -66,11 +72,17 @@ def stack_model(kind: SignalModel) -> Model:
 
 def decide(stack: DecisionStack, features: Floats) -> Signals:
     widths = np.full(len(features), 0.02)
-    return stack.signals(features, widths, widths, COST)
+    return stack.signals(features, widths, widths, COST, np.zeros(len(features), np.int64))
 
 
 MODELS = {f"learner {name}": learner_model(name) for name in LEARNERS}
 MODELS |= {f"stack {kind}": stack_model(kind) for kind in get_args(SignalModel)}
+MODELS |= {
+    f"stack with forecast {kind}": stack_model(
+        "stack", forecast=ForecastConfig(kind, in_signal=True, boosting=QUICK, forest=QUICK_FOREST)
+    )
+    for kind in get_args(ForecastModel)
+}
 FITTED: dict[str, Any] = {}
 
 
@@ -198,3 +210,48 @@ def test_a_class_or_a_column_that_is_absent_is_no_error(kind: SignalModel) -> No
         found = decide(stack, UNSEEN.features)
         assert np.isfinite(found.probabilities).all()
         assert (found.probabilities[:, 0] < 0.5).all()
+
+
+# -- regressions ----------------------------------------------------------------------------------
+
+REGRESSORS: dict[str, Learner] = {name: made() for name, made in LEARNERS.items()}
+REGRESSORS |= {"lightgbm": QUICK, "forest": QUICK_FOREST}
+
+
+@pytest.fixture(params=sorted(REGRESSORS))
+def regression(request: pytest.FixtureRequest) -> tuple[Learner, FittedModel]:
+    """A learner and its regression of the forward return."""
+    learner = REGRESSORS[request.param]
+    return learner, regress(learner, 7)
+
+
+def regress(learner: Learner, seed: int) -> FittedModel:
+    assert TRAINING.forward_return is not None
+    return learner.regress(TRAINING.features, 100 * TRAINING.forward_return, TRAINING.weight, seed)
+
+
+def test_a_regression_learns_repeats_and_reloads_to_the_bit(
+    regression: tuple[Learner, FittedModel],
+) -> None:
+    learner, fitted = regression
+    expected = fitted.margins(UNSEEN.features)
+    assert expected.shape == (len(UNSEEN), 1)
+    assert UNSEEN.forward_return is not None
+    assert np.corrcoef(expected[:, 0], UNSEEN.forward_return)[0, 1] > 0.4
+    for other in (regress(learner, 7), learner.load(fitted.payload())):
+        assert other.margins(UNSEEN.features).tobytes() == expected.tobytes()
+        assert other.payload() == fitted.payload()
+    assert (regress(learner, 8).margins(UNSEEN.features) != expected).any()
+    for row in range(0, len(UNSEEN), 11):
+        alone = fitted.margins(UNSEEN.features[row : row + 1])
+        assert alone.tobytes() == expected[row].tobytes()
+
+
+def test_a_regressions_contributions_add_up_to_what_it_expects(
+    regression: tuple[Learner, FittedModel],
+) -> None:
+    _, fitted = regression
+    parts = fitted.contributions(UNSEEN.features)
+    assert parts.shape == (len(UNSEEN), 6, 1)
+    assert parts.sum(axis=1) == pytest.approx(fitted.margins(UNSEEN.features), abs=1e-5)
+    assert np.abs(parts[:, :-1, 0]).mean(axis=0).argmax() == NAMES.index("alpha")

@@ -82,7 +82,9 @@ def test_both_layers_are_fitted_and_scored_on_rows_they_had_not_seen(
 def test_few_months_of_a_liquid_market_give_no_great_confidence(
     training: TrainingSet, stack: DecisionStack
 ) -> None:
-    found = stack.signals(training.features, training.take_profit, training.stop_loss, 0.0012)
+    found = stack.signals(
+        training.features, training.take_profit, training.stop_loss, 0.0012, training.time
+    )
     assert np.isfinite(found.probabilities).all()
     assert np.median(found.confidence) < 0.62
     assert len(np.unique(found.regime)) >= 5

@@ -30,7 +30,7 @@ def out_of_fold(training: TrainingSet) -> tuple[Floats, Floats, tuple[tuple[int,
     assert regime is not None
     joined = np.hstack([training.features, regime.out_of_fold])
     signal = fit_signal(training, joined, stretches, CONFIG.signal, CONFIG.seed, CONFIG.least_rows)
-    return regime.out_of_fold, signal.margins, stretches
+    return regime.out_of_fold, signal.margins.mean(axis=0), stretches
 
 
 def test_inner_splits_go_forward_and_fit_only_on_labels_known_when_the_later_rows_begin() -> None:
@@ -95,7 +95,7 @@ def test_no_row_reads_a_regime_answer_of_a_model_that_was_fitted_on_it() -> None
 
 def test_signals_say_direction_confidence_and_regime_in_the_stated_form() -> None:
     widths = np.full(len(UNSEEN), 0.02)
-    found = STACK.signals(UNSEEN.features, widths, widths, COST)
+    found = STACK.signals(UNSEEN.features, widths, widths, COST, UNSEEN.time)
     assert found.probabilities.shape == (len(UNSEEN), 3)
     assert found.regime_probabilities.shape == (len(UNSEEN), len(REGIMES))
     assert found.regime_probabilities.sum(axis=1) == pytest.approx(1.0)
@@ -112,19 +112,22 @@ def test_signals_say_direction_confidence_and_regime_in_the_stated_form() -> Non
 
 def test_costs_that_no_forecast_covers_leave_no_direction() -> None:
     widths = np.full(len(UNSEEN), 0.02)
-    assert not STACK.signals(UNSEEN.features, widths, widths, 0.02).direction.any()
+    assert not STACK.signals(UNSEEN.features, widths, widths, 0.02, UNSEEN.time).direction.any()
 
 
 def test_contributions_add_up_to_the_log_odds_of_long_against_short() -> None:
     widths = np.full(len(UNSEEN), 0.02)
-    found = STACK.signals(UNSEEN.features, widths, widths, COST)
+    found = STACK.signals(UNSEEN.features, widths, widths, COST, UNSEEN.time)
     whole = STACK.attribution(UNSEEN.features)
     assert whole.shape == (len(UNSEEN), len(NAMES) + len(REGIME_COLUMNS) + 1)
     odds = np.log(found.probabilities[:, 2] / found.probabilities[:, 0])
     assert whole.sum(axis=1) == pytest.approx(odds, abs=1e-5)  # XGBoost works in single precision
     shown = STACK.contributions(UNSEEN.features)
     assert shown.shape == UNSEEN.features.shape
-    assert (shown == whole[:, : len(NAMES)]).all()
+    assert shown.sum(axis=1) + whole[:, -1] == pytest.approx(odds, abs=1e-5)
+    lower = np.abs(whole[:, len(NAMES) : -1]).sum(axis=1)
+    assert (np.abs(shown - whole[:, : len(NAMES)]).sum(axis=1) <= lower + 1e-9).all()
+    assert lower.max() > 0  # something was handed down
     assert np.abs(shown).mean(axis=0).argmax() == NAMES.index("alpha")
 
 
@@ -146,7 +149,7 @@ def test_without_skill_it_says_so_instead_of_inventing_confidence() -> None:
     noise = training_set(3000, seed=9, skill=0.0)
     stack = fit_stack(noise, StackConfig())
     widths = np.full(len(UNSEEN), 0.02)
-    found = stack.signals(UNSEEN.features, widths, widths, COST)
+    found = stack.signals(UNSEEN.features, widths, widths, COST, UNSEEN.time)
     assert found.confidence.max() < 0.6
 
 
@@ -154,7 +157,7 @@ def test_rows_without_a_known_regime_teach_the_signal_only() -> None:
     unknown = replaced(TRAINING, regime_label=np.full(len(TRAINING), -1, np.int8))
     stack = fit_stack(unknown, CONFIG)
     widths = np.full(len(UNSEEN), 0.02)
-    found = stack.signals(UNSEEN.features, widths, widths, COST)
+    found = stack.signals(UNSEEN.features, widths, widths, COST, UNSEEN.time)
     assert (found.regime == -1).all()
     assert np.isnan(found.regime_probabilities).all()
     assert np.isfinite(found.probabilities).all()

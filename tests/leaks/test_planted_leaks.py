@@ -107,7 +107,7 @@ def test_the_whole_pipeline_from_frame_to_signal_is_causal(
     def pipeline(history: MarketFrame):  # type: ignore[no-untyped-def]
         matrix = build_matrix(history, stack.names)
         widths = barrier_widths(history, BARRIERS)
-        return decisions(stack.signals(matrix.values, *widths, 0.0014))
+        return decisions(stack.signals(matrix.values, *widths, 0.0014, matrix.close_time))
 
     assert prove_causal(pipeline, frame, [2_000, 4_999]) == ()
 

@@ -15,6 +15,7 @@ from small_study import changed_after, plan
 
 from riposte.errors import DataError, InputError, ModelError
 from riposte.features.provision import common_features
+from riposte.layers.components import Components, fit_components
 from riposte.layers.contract import TrainingSet
 from riposte.layers.learners.lightgbm import LightGBMLearner
 from riposte.layers.learners.xgboost import XGBoostLearner
@@ -26,7 +27,6 @@ from riposte.proof.selection import METHODS, Selection, SelectionConfig, choose,
 from riposte.proof.selection.choose import stability
 from riposte.proof.selection.correlation import clusters, label_information, spearman
 from riposte.proof.selection.inner import drawn_rows, rows_where
-from riposte.proof.selection.pca import Components, fit_components
 from riposte.proof.splits import walk_forward
 
 QUICK = LightGBMLearner(rounds=30, feature_fraction=0.5, least_rows=50)
@@ -205,13 +205,14 @@ def test_components_fitted_on_the_training_rows_know_nothing_else() -> None:
 
     def transform(features: np.ndarray, label: np.ndarray) -> np.ndarray:
         given = dataclasses.replace(rows, features=features, label=label)
-        return fit_components(rows_where(given, learned)).transform(features, rows.names)
+        chosen = rows_where(given, learned)
+        return fit_components(chosen.features, rows.names).transform(features, rows.names)
 
     assert fit_scope(transform, rows.features, rows.label, learned, probes=4) == ()
 
     def careless(features: np.ndarray, label: np.ndarray) -> np.ndarray:
         given = dataclasses.replace(rows, features=features, label=label)
-        return fit_components(given).transform(features, rows.names)
+        return fit_components(given.features, rows.names).transform(features, rows.names)
 
     assert fit_scope(careless, rows.features, rows.label, learned, probes=4)
 
@@ -221,7 +222,7 @@ def test_components_fitted_on_the_training_rows_know_nothing_else() -> None:
 
 def test_components_explain_the_variance_are_orthogonal_and_survive_json() -> None:
     rows = made()
-    found = fit_components(rows, share=0.9)
+    found = fit_components(rows.features, rows.names, share=0.9)
     assert found.explained.sum() >= 0.9
     np.testing.assert_allclose(found.axes @ found.axes.T, np.eye(len(found.axes)), atol=1e-9)
     again = Components.from_json(found.to_json())
@@ -229,34 +230,34 @@ def test_components_explain_the_variance_are_orthogonal_and_survive_json() -> No
         found.transform(rows.features, rows.names), again.transform(rows.features, rows.names)
     )
     assert again.component_names[0] == "component.1"
-    assert found.to_json() == fit_components(rows, share=0.9).to_json()
+    assert found.to_json() == fit_components(rows.features, rows.names, share=0.9).to_json()
 
 
 def test_a_row_mostly_missing_has_no_components_and_one_wild_value_turns_none() -> None:
     rows = made(1_000)
     features = rows.features.copy()
     features[5, :-2] = np.nan
-    found = fit_components(rows)
+    found = fit_components(rows.features, rows.names)
     out = found.transform(features, rows.names)
     assert np.isnan(out[5]).all()
     assert np.isfinite(np.delete(out, 5, axis=0)).all()
     wild = rows.features.copy()
     wild[7, 0] = 1e12
-    turned = fit_components(dataclasses.replace(rows, features=wild))
+    turned = fit_components(wild, rows.names)
     assert np.abs(turned.center - found.center).max() < 0.05
     assert abs(turned.explained[0] - found.explained[0]) < 0.01
 
 
 def test_components_of_other_features_or_of_a_broken_file_are_refused() -> None:
     rows = made(500)
-    found = fit_components(rows)
+    found = fit_components(rows.features, rows.names)
     with pytest.raises(ModelError, match="do not match the model"):
         found.transform(rows.features, rows.names[::-1])
     for text in ("{}", "not json", found.to_json().replace("components/1", "components/9")):
         with pytest.raises(ModelError):
             Components.from_json(text)
     with pytest.raises(DataError, match="no feature varies"):
-        fit_components(dataclasses.replace(rows, features=np.ones_like(rows.features)))
+        fit_components(np.ones_like(rows.features), rows.names)
 
 
 # -- what is refused ------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def first_difference(
     def decided(history: MarketFrame) -> tuple[Any, Any]:
         matrix = build_matrix(history, wanted, features)
         widths = barrier_widths(history, PLAN.barriers)
-        said = stack.signals(matrix.values, *widths, 0.0014)
+        said = stack.signals(matrix.values, *widths, 0.0014, matrix.close_time)
         return said, run(market_inputs([history], [said], PLAN.barriers, contract), PLAN.engine)
 
     said, orders = decided(frame)

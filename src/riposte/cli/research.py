@@ -38,12 +38,15 @@ from riposte.cli.publish import check_writable, print_summary, settings_text, wr
 from riposte.cli.trials import earlier_variants, log_trial, trial_of
 from riposte.errors import InputError, ModelError
 from riposte.features.provision import common_features
-from riposte.layers.stack import Lineage, fit_stack, save_stack
+from riposte.layers.saving import save_stack
+from riposte.layers.stack import Lineage, fit_stack
+from riposte.market.interval import format_duration
 from riposte.market.series import format_time
 from riposte.proof.dataset import prepare
 from riposte.proof.leak_checks import refuse_leaks
 from riposte.proof.metrics import METRICS
 from riposte.proof.results import Study
+from riposte.proof.silences import REASONS
 from riposte.proof.single import (
     backtest_model,
     load_model,
@@ -64,13 +67,19 @@ DIRECTIONS = {-1: "SHORT", 0: "NEUTRAL", 1: "LONG"}
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One decision and its reasons: SHAP values toward LONG minus SHORT, largest first."""
+    """One decision and its reasons: SHAP values toward LONG minus SHORT, largest first.
+
+    ``silent``: why it is no direction, where it is none. ``expected_return``: what the forecast expects
+    of the price over its horizon, as a fraction; NaN without a forecast.
+    """
 
     time: str
     direction: str
     confidence: float
     probabilities: tuple[float, ...]
     reasons: tuple[tuple[str, float], ...]
+    silent: tuple[str, ...]
+    expected_return: float
 
 
 def register(app: typer.Typer) -> None:
@@ -211,7 +220,10 @@ def explain(
         if not data.usable[-1]:
             raise ModelError(f"{frame.symbol}: the newest bar has not enough history behind it")
         row = data.matrix.values[-1:]
-        said = stack.signals(row, data.take_profit[-1:], data.stop_loss[-1:], plan.round_trip_cost)
+        width = data.take_profit[-1:]
+        said = stack.signals(
+            row, width, data.stop_loss[-1:], plan.round_trip_cost, frame.close_time[-1:]
+        )
         reasons = stack.contributions(row)[0]
         order = np.argsort(-np.abs(reasons))[:top]
         found[frame.symbol] = Explained(
@@ -220,6 +232,10 @@ def explain(
             confidence=float(said.confidence[0]),
             probabilities=tuple(float(p) for p in said.probabilities[0]),
             reasons=tuple((wanted[i], float(reasons[i])) for i in order),
+            silent=tuple(
+                words for flag, words in REASONS.items() if int(said.abstention[0]) & flag
+            ),
+            expected_return=float(stack.expected_return(row, width)[0]),
         )
     if json:
         print_json({symbol: dataclasses.asdict(each) for symbol, each in found.items()})
@@ -229,6 +245,15 @@ def explain(
             f"[bold]{symbol}[/] at {each.time}: {each.direction}, confidence "
             f"{percent(each.confidence)} (acted on from {percent(plan.engine.rules.min_confidence)})"
         )
+        if each.silent:
+            out.print(f"Silent because: {', '.join(each.silent)}.")
+        if stack.forecast is not None and stack.forecast_scores is not None:
+            horizon = format_duration(stack.forecast.horizon_ns)
+            out.print(
+                f"The forecast expects {percent(each.expected_return, 2)} in {horizon}; on rows it had "
+                f"not seen its skill over expecting nothing was "
+                f"{percent(stack.forecast_scores.skill, 2)}."
+            )
         rows = [(name, f"{value:+.4f}") for name, value in each.reasons]
         out.print(table("", ("feature", "toward LONG (+) or SHORT (−)"), rows))
 

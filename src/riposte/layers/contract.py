@@ -7,6 +7,7 @@ layers themselves never see a label outside training.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import IntFlag
 from typing import Protocol
 
 import numpy as np
@@ -46,7 +47,8 @@ class TrainingSet:
     ns UTC; ``weight`` >= 0 (label uniqueness); ``regime_label`` int8 index into :data:`REGIMES` or -1
     where unknown, known at ``regime_end``; ``long_return``, ``short_return`` what each side earned;
     ``take_profit``, ``stop_loss`` the barrier widths. ``feature_version`` is the hash of the features'
-    definitions, "" if there is none.
+    definitions, "" if there is none. ``forward_return`` is what the price did over the forecast's
+    horizon, as a fraction, NaN where unknown, known at ``forward_end``; None where nobody asked.
     """
 
     features: Floats
@@ -63,6 +65,8 @@ class TrainingSet:
     take_profit: Floats
     stop_loss: Floats
     feature_version: str = ""
+    forward_return: Floats | None = None
+    forward_end: Times | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -89,6 +93,16 @@ class TrainingSet:
             raise ValueError("weights must be finite and not negative")
 
 
+class Abstention(IntFlag):
+    """Why a row has no direction. A row may have several reasons; 0 is none."""
+
+    NONE = 0
+    DOES_NOT_PAY = 1  # the expected net return is not positive, or the barriers' widths are unknown
+    UNLIKE_TRAINING = 2  # the row is unlike anything the model was trained on
+    UNCERTAIN = 4  # the conformal set does not hold exactly one side
+    EXPIRED = 8  # the model is too old to open anything
+
+
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What the layers say, one row per decision.
@@ -96,9 +110,9 @@ class Signals:
     ``direction`` int8: -1, 0, 1. ``confidence`` (n,): the likelier side's share of the probability of
     both sides, in [0.5, 1]. ``probabilities`` (n, 3) in the order of :data:`SIDES`. ``regime`` int8:
     the likeliest regime, or -1 where no model names one; ``regime_probabilities`` (n, 7) in the order
-    of :data:`REGIMES`, NaN where no model names one.
-
-    ``direction`` is already 0 where acting would not pay; the confidence threshold is the engine's.
+    of :data:`REGIMES`, NaN where no model names one. ``abstention`` uint8: the :class:`Abstention`
+    flags of the row; ``direction`` is 0 exactly where there is one, or where both sides are equally
+    likely. The confidence threshold is the engine's.
     """
 
     direction: Classes
@@ -106,13 +120,17 @@ class Signals:
     probabilities: Floats
     regime: Classes
     regime_probabilities: Floats
+    abstention: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.direction)
 
 
-class Classifier(Protocol):
-    """A fitted model. Each row's answer depends on that row alone, and on no chance."""
+class Model(Protocol):
+    """A fitted classifier, or a regression, which has one "class": its margin is the value it expects.
+
+    Each row's answer depends on that row alone, and on no chance.
+    """
 
     @property
     def classes(self) -> int: ...
@@ -121,7 +139,7 @@ class Classifier(Protocol):
     def features(self) -> int: ...
 
     def margins(self, features: Floats) -> Floats:
-        """Unnormalised log-probabilities (n, classes) of rows (n, features)."""
+        """Unnormalised log-probabilities (n, classes) of rows (n, features); a regression's value (n, 1)."""
         ...
 
     def contributions(self, features: Floats) -> Floats:
@@ -134,7 +152,7 @@ class Classifier(Protocol):
 
 
 class Learner(Protocol):
-    """A way to fit a classifier, with its settings. One per library and purpose."""
+    """A way to fit a model, with its settings. One per library and purpose."""
 
     @property
     def library(self) -> str:
@@ -148,12 +166,16 @@ class Learner(Protocol):
 
     def fit(
         self, features: Floats, target: Indices, weight: Floats, classes: int, seed: int
-    ) -> Classifier:
-        """Fit on rows (n, k) with class indices (n,); neither array is changed."""
+    ) -> Model:
+        """Fit a classifier on rows (n, k) with class indices (n,); no array is changed."""
         ...
 
-    def load(self, payload: bytes) -> Classifier:
-        """The classifier of a payload; raises ModelError if it cannot be read."""
+    def regress(self, features: Floats, target: Floats, weight: Floats, seed: int) -> Model:
+        """Fit a regression on rows (n, k) with values (n,), by squared error; no array is changed."""
+        ...
+
+    def load(self, payload: bytes) -> Model:
+        """The model of a payload; raises ModelError if it cannot be read."""
         ...
 
 

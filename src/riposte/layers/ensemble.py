@@ -1,59 +1,23 @@
-"""Several classifiers speaking with one calibrated voice, and their out-of-fold margins."""
+"""Several learners fitted side by side, their out-of-fold margins, and how a layer is scored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from riposte.layers.calibration import calibration_error, log_loss
-from riposte.layers.contract import Classifier, Indices, Learner
+from riposte.layers.contract import Indices, Learner, Model
 from riposte.layers.splits import InnerSplit
 from riposte.market.frame import Floats
 
-
-class Calibrated(Protocol):
-    """What turns an ensemble's margins into probabilities."""
-
-    def probabilities(self, margins: Floats) -> Floats:
-        """Calibrated probabilities (n, c) of margins (n, c)."""
-        ...
-
-    def as_json(self) -> dict[str, Any]:
-        """The calibration as plain JSON values."""
-        ...
+Members = tuple[tuple[str, Model], ...]  # by learner name
 
 
-C = TypeVar("C", bound=Calibrated)
-
-
-@dataclass(frozen=True, slots=True)
-class Ensemble(Generic[C]):
-    """Classifiers whose margins are averaged (a geometric mean of probabilities), then calibrated.
-
-    Margins are averaged rather than probabilities, so that SHAP values stay exact sums.
-    """
-
-    members: tuple[tuple[str, Classifier], ...]  # by learner name
-    calibration: C
-
-    def margins(self, features: Floats) -> Floats:
-        """Mean margins (n, c), not calibrated."""
-        return mean_margins([member for _, member in self.members], features)
-
-    def probabilities(self, features: Floats) -> Floats:
-        """Calibrated probabilities (n, c)."""
-        return self.calibration.probabilities(self.margins(features))
-
-    def contributions(self, features: Floats) -> Floats:
-        """SHAP values (n, features + 1, c) of the mean margins, the last being the base."""
-        total = self.members[0][1].contributions(features)
-        for _, member in self.members[1:]:
-            total = total + member.contributions(features)
-        mean: Floats = total / len(self.members)
-        return mean
+def member_margins(members: Members, features: Floats) -> Floats:
+    """Margins (m, n, c) of every member, for rows (n, k)."""
+    return np.stack([member.margins(features) for _, member in members])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +36,6 @@ class Scores:
     calibration_error: float  # of the likeliest class's probability
 
 
-def mean_margins(classifiers: Sequence[Classifier], features: Floats) -> Floats:
-    """Mean margins (n, c) of several classifiers."""
-    total = classifiers[0].margins(features)
-    for classifier in classifiers[1:]:
-        total = total + classifier.margins(features)
-    mean: Floats = total / len(classifiers)
-    return mean
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How an ensemble is fitted.
@@ -94,9 +49,7 @@ class Recipe:
     seed: int
     least_rows: int
 
-    def fit(
-        self, features: Floats, target: Indices, weight: Floats
-    ) -> tuple[tuple[str, Classifier], ...]:
+    def fit(self, features: Floats, target: Indices, weight: Floats) -> Members:
         """Every learner fitted on the same rows, and on nothing else: balancing included."""
         balanced = balanced_weights(target, weight, self.classes, self.balance)
         return tuple(
@@ -107,20 +60,18 @@ class Recipe:
     def out_of_fold(
         self, features: Floats, target: Indices, weight: Floats, splits: Sequence[InnerSplit]
     ) -> Floats:
-        """Mean margins (n, c) of each split's later rows by learners fitted on its earlier ones.
+        """Margins (m, n, c) of each split's later rows by learners fitted on its earlier ones.
 
         Rows whose ``target`` is negative are unknown: they are predicted, but fitted on nowhere. Rows
         that no split predicts, or whose split has too few rows to fit on, are NaN.
         """
-        margins = np.full((len(target), self.classes), np.nan)
+        margins = np.full((len(self.learners), len(target), self.classes), np.nan)
         for split in splits:
             rows = split.fit[target[split.fit] >= 0]
             if len(rows) < self.least_rows or len(split.predict) == 0:
                 continue
             fitted = self.fit(features[rows], target[rows], weight[rows])
-            margins[split.predict] = mean_margins(
-                [member for _, member in fitted], features[split.predict]
-            )
+            margins[:, split.predict] = member_margins(fitted, features[split.predict])
         return margins
 
 

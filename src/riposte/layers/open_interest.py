@@ -84,6 +84,7 @@ def open_interest_signals(frame: MarketFrame, threshold: float) -> Signals:
         probabilities=np.column_stack([short, 1.0 - size, long]),
         regime=np.full(len(frame), UNKNOWN_REGIME, np.int8),
         regime_probabilities=np.full((len(frame), len(REGIMES)), np.nan),
+        abstention=np.zeros(len(frame), np.uint8),
     )
 
 

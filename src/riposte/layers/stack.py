@@ -1,13 +1,15 @@
-"""The decision stack: regime and signal layers, fitted together without leakage, answering as one.
+"""The decision stack: the layers, fitted together without leakage, answering as one.
 
 Fitting on a training window:
 
 1. the window is cut into ``inner_splits + 1`` consecutive stretches; each stretch but the first is
    predicted by models fitted on the rows before it whose labels were known when it began;
-2. the regime layer's out-of-fold probabilities become features of the signal layer (missing in the
-   first stretch, which trees take as it is);
-3. the signal layer is calibrated on its own out-of-fold answers;
-4. both layers are fitted once more on all rows.
+2. the regime layer's out-of-fold probabilities, and if wanted what the forecast expected out of fold,
+   become features of the signal layer (missing in the first stretch, which trees take as it is);
+3. the signal's learners are weighed and calibrated on their own out-of-fold answers, and the conformal
+   sets of sides are fitted on the same rows;
+4. how unlike its past a row may be is measured on each stretch against the rows before it;
+5. every layer is fitted once more on all rows.
 
 The same training set and configuration give the same stack, byte for byte.
 """
@@ -17,32 +19,34 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from riposte.errors import DataError, InputError, ModelError
-from riposte.layers.artefact import Artefact, read_artefact, write_artefact
-from riposte.layers.calibration import Calibration
+from riposte.errors import DataError, InputError
+from riposte.layers.abstention.conformal import fit_side_sets
+from riposte.layers.abstention.novelty import fit_novelty
+from riposte.layers.abstention.rule import NO_END, AbstentionConfig, Silence
 from riposte.layers.contract import (
-    LONG,
     REGIMES,
-    SHORT,
     UNKNOWN_REGIME,
+    Abstention,
     Signals,
     TrainingSet,
     check_features,
-    check_names,
 )
-from riposte.layers.ensemble import Ensemble, Scores
-from riposte.layers.learners import LEARNERS
-from riposte.layers.regime.layer import RegimeConfig, fit_regime, raw_probabilities
-from riposte.layers.signal.calibration import SideCalibration
-from riposte.layers.signal.layer import SignalConfig, fit_signal
-from riposte.layers.signal.rule import paying_direction
+from riposte.layers.ensemble import Scores
+from riposte.layers.forecast.layer import (
+    ForecastConfig,
+    ForecastLayer,
+    ForecastScores,
+    fit_forecast,
+)
+from riposte.layers.regime.layer import RegimeConfig, RegimeLayer, fit_regime, raw_probabilities
+from riposte.layers.signal.layer import SignalConfig, SignalLayer, fit_signal
+from riposte.layers.signal.rule import likelier_side, pays
 from riposte.layers.splits import forward_splits
-from riposte.market.frame import Floats
+from riposte.market.frame import Floats, Times
 
 REGIME_COLUMNS = tuple(f"layer.regime.{name.lower()}" for name in REGIMES)
 
@@ -53,6 +57,8 @@ class StackConfig:
 
     regime: RegimeConfig = field(default_factory=RegimeConfig)
     signal: SignalConfig = field(default_factory=SignalConfig)
+    forecast: ForecastConfig = field(default_factory=ForecastConfig)
+    abstention: AbstentionConfig = field(default_factory=AbstentionConfig)
     inner_splits: int = 2
     least_rows: int = 250
     seed: int = 7
@@ -62,6 +68,11 @@ class StackConfig:
             raise InputError(f"inner_splits must be at least 1, not {self.inner_splits}")
         if self.least_rows < 1:
             raise InputError(f"least_rows must be at least 1, not {self.least_rows}")
+
+    @property
+    def forecast_horizon_ns(self) -> int | None:
+        """How far ahead the returns reach that the stack learns to forecast; None if none."""
+        return None if self.forecast.model == "off" else self.forecast.horizon_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +103,39 @@ class DecisionStack:
     """The fitted layers. Each row's answer depends on that row alone.
 
     ``names`` are the features it takes, in order. ``regime`` is None if too few rows had a known
-    regime. ``scores`` are out of fold, by layer.
+    regime, ``forecast`` if none was asked for. ``scores`` are out of fold, by layer.
     """
 
     names: tuple[str, ...]
-    regime: Ensemble[Calibration] | None
-    signal: Ensemble[SideCalibration]
+    regime: RegimeLayer | None
+    forecast: ForecastLayer | None
+    signal: SignalLayer
+    silence: Silence
     scores: Mapping[str, Scores]
+    forecast_scores: ForecastScores | None
     training: Training
     lineage: Lineage = field(default_factory=Lineage)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the signal layer reads: the stack's features and what the layers below it add."""
+        read = self.forecast is not None and self.forecast.in_signal
+        return (
+            *self.names,
+            *REGIME_COLUMNS,
+            *(self.forecast.columns if self.forecast and read else ()),
+        )
+
     def signals(
-        self, features: Floats, take_profit: Floats, stop_loss: Floats, round_trip_cost: float
+        self,
+        features: Floats,
+        take_profit: Floats,
+        stop_loss: Floats,
+        round_trip_cost: float,
+        time: Times,
     ) -> Signals:
-        """Decide rows ``features`` (n, k), with barrier widths (n,) and the cost as a fraction.
+        """Decide rows ``features`` (n, k) at ``time`` (n,), ns UTC, with barrier widths (n,) and the
+        cost as a fraction.
 
         Raises:
             ModelError: if the rows have not as many features as the stack takes.
@@ -113,34 +143,54 @@ class DecisionStack:
         """
         joined, regime_probabilities = self._joined(features)
         probabilities = self.signal.probabilities(joined)
-        direction, confidence = paying_direction(
-            probabilities, take_profit, stop_loss, round_trip_cost
-        )
+        side, confidence = likelier_side(probabilities)
+        abstention = self.silence.reasons(features, probabilities, time)
+        paying = pays(probabilities, side, take_profit, stop_loss, round_trip_cost)
+        abstention[~paying] |= np.uint8(Abstention.DOES_NOT_PAY)
         if self.regime is None:
             regime = np.full(len(features), UNKNOWN_REGIME, np.int8)
         else:
             regime = regime_probabilities.argmax(axis=1).astype(np.int8)
-        return Signals(direction, confidence, probabilities, regime, regime_probabilities)
+        return Signals(
+            direction=np.where(abstention == 0, side, 0).astype(np.int8),
+            confidence=confidence,
+            probabilities=probabilities,
+            regime=regime,
+            regime_probabilities=regime_probabilities,
+            abstention=abstention,
+        )
+
+    def expected_return(self, features: Floats, take_profit: Floats) -> Floats:
+        """What the mean of the forecast's models expects of the price, as a fraction (n,); NaN without."""
+        check_features(features, len(self.names), self.names, what="the decision stack")
+        if self.forecast is None:
+            return np.full(len(features), np.nan)
+        expected: Floats = self.forecast.expected(features).mean(axis=1) * take_profit
+        return expected
 
     def attribution(self, features: Floats) -> Floats:
-        """SHAP values (n, k + 7 + 1) toward the direction margin log P(LONG) - log P(SHORT).
+        """SHAP values (n, columns + 1) toward the direction margin log P(LONG) - log P(SHORT).
 
-        The columns are ``names``, then :data:`REGIME_COLUMNS`, then the base; they sum to the margin.
+        The columns are :attr:`columns`, then the base; they sum to the margin.
         """
         joined, _ = self._joined(features)
-        by_class = self.signal.contributions(joined)
-        calibration = self.signal.calibration
-        toward: Floats = by_class[:, :, LONG] - by_class[:, :, SHORT]
-        toward *= calibration.direction_slope
-        toward[:, -1] += calibration.direction_bias
-        return toward
+        return self.signal.toward_long(joined)
 
     def contributions(self, features: Floats) -> Floats:
-        """SHAP values (n, k) of the stack's own features toward the direction margin.
+        """What each of the stack's own features adds to the direction margin (n, k).
 
-        What the regime layer's answer adds is in :meth:`attribution` only.
+        With the base of :meth:`attribution` they sum to the margin. What a lower layer's answer adds is
+        shared out among the features in proportion to the size of their own SHAP values toward that
+        answer: a convention, since "because the regime is RANGING" is no feature of the market.
         """
-        return self.attribution(features)[:, : len(self.names)]
+        attributed = self.attribution(features)
+        count = len(self.names)
+        own: Floats = attributed[:, :count].copy()
+        below = attributed[:, count : len(self.columns)]
+        if below.any():
+            shares = self._shares_below(features)
+            own += np.einsum("nj,nkj->nk", below, shares)
+        return own
 
     def describe(self) -> dict[str, Any]:
         """What it was trained on, when, and how it scored, as plain JSON values."""
@@ -150,6 +200,7 @@ class DecisionStack:
             "classes": {"regime": list(REGIMES), "signal": ["SHORT", "NEUTRAL", "LONG"]},
             "models": {
                 "regime": [] if self.regime is None else [n for n, _ in self.regime.members],
+                "forecast": [] if self.forecast is None else [n for n, _ in self.forecast.members],
                 "signal": [name for name, _ in self.signal.members],
             },
             "training": {
@@ -160,22 +211,45 @@ class DecisionStack:
                 "class_counts": list(self.training.class_counts),
                 "config": dict(self.training.config),
             },
-            "scores": {name: _scores_as_json(scores) for name, scores in self.scores.items()},
+            "expires": self.silence.expires,
+            "scores": {name: scores_as_json(scores) for name, scores in self.scores.items()},
+            "forecast_scores": (
+                None if self.forecast_scores is None else scores_as_json(self.forecast_scores)
+            ),
             "lineage": asdict(self.lineage),
         }
 
+    def _shares_below(self, features: Floats) -> Floats:
+        """For each column a lower layer adds, each feature's share of it (n, k, columns added)."""
+        sizes = np.zeros((len(features), len(self.names), len(self.columns) - len(self.names)))
+        regimes = len(REGIMES)
+        if self.regime is not None:
+            sizes[:, :, :regimes] = np.abs(self.regime.contributions(features)[:, :-1])
+        if self.forecast is not None and self.forecast.in_signal:
+            for place, (_, member) in enumerate(self.forecast.members, regimes):
+                sizes[:, :, place] = np.abs(member.contributions(features)[:, :-1, 0])
+        whole = sizes.sum(axis=1, keepdims=True)
+        flat = np.full_like(sizes, 1.0 / len(self.names))
+        shares: Floats = np.divide(sizes, whole, out=flat, where=whole > 0.0)
+        return shares
+
     def _joined(self, features: Floats) -> tuple[Floats, Floats]:
-        """(features with the regime columns beside them, calibrated regime probabilities)."""
+        """(features with the lower layers' columns beside them, calibrated regime probabilities)."""
         check_features(features, len(self.names), self.names, what="the decision stack")
         if self.regime is None:
-            missing = np.full((len(features), len(REGIMES)), np.nan)
-            return np.hstack([features, missing]), missing
-        joined = np.hstack([features, raw_probabilities(self.regime, features)])
-        return joined, self.regime.probabilities(features)
+            beside = calibrated = np.full((len(features), len(REGIMES)), np.nan)
+        else:
+            margins = self.regime.margins(features)
+            beside = raw_probabilities(margins)
+            calibrated = self.regime.calibration.probabilities(margins)
+        parts = [features, beside]
+        if self.forecast is not None and self.forecast.in_signal:
+            parts.append(self.forecast.expected(features))
+        return np.hstack(parts), calibrated
 
 
 def fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
-    """Fit both layers on a training window; see the top of this file.
+    """Fit all layers on a training window; see the top of this file.
 
     Raises:
         DataError: if the window has too few rows, or a feature is infinite.
@@ -188,10 +262,13 @@ def fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
     check_features(training.features, len(training.names), training.names)
     stretches = forward_splits(training.time, config.inner_splits)
     regime = fit_regime(training, stretches, config.regime, config.seed, config.least_rows)
-    beside = (
+    forecast = fit_forecast(training, stretches, config.forecast, config.seed, config.least_rows)
+    beside = [
         np.full((len(training), len(REGIMES)), np.nan) if regime is None else regime.out_of_fold
-    )
-    joined = np.hstack([training.features, beside])
+    ]
+    if forecast is not None and forecast.layer.in_signal:
+        beside.append(forecast.out_of_fold)
+    joined = np.hstack([training.features, *beside])
     signal = fit_signal(training, joined, stretches, config.signal, config.seed, config.least_rows)
     scores = {"signal": signal.scores}
     if regime is not None:
@@ -200,8 +277,11 @@ def fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
     return DecisionStack(
         names=training.names,
         regime=None if regime is None else regime.layer,
+        forecast=None if forecast is None else forecast.layer,
         signal=signal.layer,
+        silence=_fit_silence(training, stretches, signal.probabilities, config),
         scores=scores,
+        forecast_scores=None if forecast is None else forecast.scores,
         training=Training(
             rows=len(training),
             first_time=int(training.time[0]),
@@ -209,104 +289,41 @@ def fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
             last_label_end=int(training.label_end.max()),
             class_counts=(int(counts[0]), int(counts[1]), int(counts[2])),
             feature_version=training.feature_version,
-            config=asdict(config),
+            config=json.loads(json.dumps(asdict(config))),  # as it will be read again
         ),
     )
 
 
-def save_stack(stack: DecisionStack, folder: Path, lineage: Lineage) -> None:
-    """Write the stack as a model folder; a stack already there is replaced as a whole.
-
-    Raises:
-        StorageError: if the folder holds something else, or cannot be written.
-    """
-    layers = {"signal": stack.signal.members}
-    calibrations = {"signal": stack.signal.calibration.as_json()}
-    if stack.regime is not None:
-        layers["regime"] = stack.regime.members
-        calibrations["regime"] = stack.regime.calibration.as_json()
-    files: dict[str, bytes] = {}
-    composition: dict[str, list[dict[str, str]]] = {}
-    libraries = []
-    for layer, members in layers.items():
-        composition[layer] = []
-        for name, member in members:
-            learner = LEARNERS[name]()
-            file = f"{layer}.{name}.{learner.suffix}"
-            files[file] = member.payload()
-            composition[layer].append({"learner": name, "file": file})
-            libraries.append(learner.library)
-    files["calibration.json"] = json.dumps(calibrations, indent=2, sort_keys=True).encode()
-    about = {
-        **stack.describe(),
-        "kind": "decision-stack",
-        "lineage": asdict(lineage),
-        "layers": composition,
-    }
-    write_artefact(folder, Artefact(about, files), libraries)
-
-
-def load_stack(folder: Path, names: tuple[str, ...], feature_version: str = "") -> DecisionStack:
-    """Read a stack for features ``names``; its answers equal the saved one's to the bit.
-
-    ``feature_version``: hash of the features' definitions, "" if there is none to compare.
-
-    Raises:
-        ModelError: if it does not fit: features, definitions, format, libraries, or damage.
-        StorageError: if a file cannot be read.
-    """
-    artefact = read_artefact(folder)
-    about = artefact.about
-    try:
-        if about["kind"] != "decision-stack":
-            raise ModelError(f"model {folder} is a {about['kind']}, not a decision-stack")
-        check_names(tuple(names), tuple(about["features"]))
-        _check_version(feature_version, about["feature_version"])
-        if about["classes"]["regime"] != list(REGIMES):
-            raise ModelError(f"model {folder} knows other regimes: {about['classes']['regime']}")
-        calibrations = json.loads(artefact.files["calibration.json"])
-        members = {
-            layer: tuple(
-                (part["learner"], LEARNERS[part["learner"]]().load(artefact.files[part["file"]]))
-                for part in parts
+def _fit_silence(
+    training: TrainingSet,
+    stretches: tuple[tuple[int, int], ...],
+    probabilities: Floats,
+    config: StackConfig,
+) -> Silence:
+    """When the stack says nothing, from the rows and their out-of-fold probabilities (n, 3)."""
+    rule = config.abstention
+    judged = np.flatnonzero(np.isfinite(probabilities[:, 0]))
+    last = int(training.time[-1])
+    return Silence(
+        novelty=(
+            fit_novelty(training, stretches, rule.unlike, config.least_rows)
+            if rule.unlike > 0.0
+            else None
+        ),
+        sides=(
+            fit_side_sets(
+                probabilities[judged],
+                training.label[judged].astype(np.int64) + 1,
+                training.weight[judged] / len(np.unique(training.symbol)),
+                rule.coverage,
             )
-            for layer, parts in about["layers"].items()
-        }
-        regime = None
-        if "regime" in members:
-            regime = Ensemble(members["regime"], Calibration.from_json(calibrations["regime"]))
-        trained = about["training"]
-        return DecisionStack(
-            names=tuple(about["features"]),
-            regime=regime,
-            signal=Ensemble(members["signal"], SideCalibration.from_json(calibrations["signal"])),
-            scores={name: _scores_from_json(values) for name, values in about["scores"].items()},
-            training=Training(
-                **{**trained, "class_counts": tuple(trained["class_counts"])},
-                feature_version=about["feature_version"],
-            ),
-            lineage=Lineage(**about["lineage"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"model {folder}: the manifest is incomplete: {type(error).__name__} {error}"
-        ) from None
+            if rule.coverage > 0.0
+            else None
+        ),
+        expires=NO_END if rule.life_ns > NO_END - last else last + rule.life_ns,
+    )
 
 
-def _check_version(given: str, wanted: str) -> None:
-    if given and wanted and given != wanted:
-        raise ModelError(
-            f"the features have the same names but other definitions: version {given}, "
-            f"the model was trained on {wanted}",
-            hint="train again on the present definitions",
-        )
-
-
-def _scores_as_json(scores: Scores) -> dict[str, float | None]:
+def scores_as_json(scores: Scores | ForecastScores) -> dict[str, float | None]:
     """JSON has no NaN: a score that could not be taken is null."""
     return {name: None if value != value else value for name, value in asdict(scores).items()}  # noqa: PLR0124
-
-
-def _scores_from_json(values: Mapping[str, Any]) -> Scores:
-    numbers = {name: float("nan") if v is None else v for name, v in values.items()}
-    return Scores(rows=int(numbers.pop("rows")), **numbers)

@@ -15,6 +15,7 @@ from riposte.features.catalogue import combined_version
 from riposte.features.matrix import FeatureMatrix
 from riposte.features.provision import BUILT_IN, MatrixSource
 from riposte.labels.regimes import fit_regime_rule, regime_labels
+from riposte.labels.returns import forward_end, forward_return
 from riposte.labels.triple_barrier import BarrierLabels, Reading, triple_barrier
 from riposte.labels.weights import uniqueness
 from riposte.layers.contract import TrainingSet
@@ -88,12 +89,14 @@ def columns_of(names: Sequence[str], of: Sequence[str]) -> NDArray[np.int64]:
 
 
 def training_set(
-    data: Sequence[SymbolData], fold: Fold, embargo_ns: int
+    data: Sequence[SymbolData], fold: Fold, embargo_ns: int, forecast_ns: int | None = None
 ) -> tuple[TrainingSet, int]:
     """The rows of all symbols that the fold may learn from, in time order; and how many were purged.
 
     A row is purged if its horizon had not ended ``embargo_ns`` before the test, whether or not a barrier
     was reached earlier: keeping only the early ones would show the model fast outcomes alone.
+    ``forecast_ns``: horizon of the forward returns to learn, None for none; those not known by then are
+    missing.
     """
     rule = fit_regime_rule([each.frame.between(fold.train_start, fold.train_end) for each in data])
     parts: list[dict[str, NDArray[np.generic]]] = []
@@ -108,8 +111,17 @@ def training_set(
         settled = regimes.end_time <= fold.test_start - embargo_ns
         regime = np.where(settled, regimes.label, -1).astype(np.int8)
         weight = uniqueness(time[keep], each.labels.end_time[keep])
+        ahead: dict[str, NDArray[np.generic]] = {}
+        if forecast_ns is not None:
+            ends = forward_end(each.frame, forecast_ns)
+            early = ends <= fold.test_start - embargo_ns
+            ahead["forward_return"] = np.where(
+                early, forward_return(each.frame, forecast_ns), np.nan
+            )[keep]
+            ahead["forward_end"] = ends[keep]
         parts.append(
             {
+                **ahead,
                 "features": each.matrix.values[keep],
                 "time": time[keep],
                 "symbol": np.full(int(keep.sum()), index, np.int64),

@@ -73,6 +73,26 @@ class Reliability:
 
 
 @dataclass(frozen=True, slots=True)
+class Silences:
+    """On how many rows the layers gave no direction, and why (a row may have several reasons).
+
+    ``directed``: rows with a direction, whatever its confidence. Of the ``resolved`` rows, those that
+    reached a barrier, ``covered`` had the side that came in their conformal set.
+    """
+
+    rows: int
+    reasons: Mapping[str, int]
+    directed: int
+    resolved: int
+    covered: int
+
+    @property
+    def coverage(self) -> float:
+        """Measured share of resolved rows whose set held what came; NaN where no sets were asked for."""
+        return self.covered / self.resolved if self.resolved else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
 class LadderRung:
     """The same out-of-sample signals traded at another confidence threshold; a trial each."""
 
@@ -127,6 +147,11 @@ class Study:
     ladder: tuple[LadderRung, ...]
     folds: tuple[FoldResult, ...]
     reliability: Reliability
+    silences: Silences
+    promised_coverage: float  # of the conformal sets; 0 where none were asked for
+    promised_unlike: (
+        float  # share of ordinary rows refused as unlike the training; 0: not looked at
+    )
     targets: tuple[Target, ...]
     importance: tuple[Importance, ...]
     intervals: Mapping[str, tuple[float, float]]  # bootstrap, 95 %: total_return, sharpe

@@ -14,7 +14,8 @@ from riposte.features.provision import BUILT_IN, Computed, MatrixSource, common_
 from riposte.layers.artefact import read_artefact
 from riposte.layers.contract import TrainingSet
 from riposte.layers.position.inputs import market_inputs
-from riposte.layers.stack import DecisionStack, load_stack
+from riposte.layers.saving import load_stack
+from riposte.layers.stack import DecisionStack
 from riposte.market.barriers import barrier_widths
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
@@ -48,7 +49,7 @@ def training_rows_until_now(
     ]
     start = min(int(frame.open_time[0]) for frame in frames)
     end = max(int(frame.close_time[-1]) for frame in frames) + 1
-    rows, _ = training_set(data, Fold(0, start, end, end, end), 0)
+    rows, _ = training_set(data, Fold(0, start, end, end, end), 0, plan.stack.forecast_horizon_ns)
     versions = {name: features.specs[name].version for name in wanted}
     return selected(rows, plan.selection, versions)
 
@@ -98,6 +99,7 @@ def prove_model(
             np.where(warm, take_profit, 1.0),
             np.where(warm, stop_loss, 1.0),
             plan.round_trip_cost,
+            seen.close_time,
         )
         return decisions(said)
 
@@ -135,9 +137,10 @@ def backtest_model(
             data.take_profit[rows],
             data.stop_loss[rows],
             plan.round_trip_cost,
+            frame.close_time[rows],
         )
         whole = quiet(len(frame))
-        for name in ("direction", "confidence", "probabilities", "regime"):
+        for name in ("direction", "confidence", "probabilities", "regime", "abstention"):
             getattr(whole, name)[rows] = getattr(said, name)
         signals.append(whole)
         models.append(np.where(frame.close_time >= learned_until, 0, -1).astype(np.int32))
@@ -152,4 +155,8 @@ def backtest_model(
     )
     unseen = between(inputs, learned_until, int(inputs.time[-1]))
     note = f"Out of sample from {format_time(int(unseen.time[0]))}."
+    if int(unseen.time[-1]) >= stack.silence.expires:
+        note += (
+            f" The model expired on {format_time(stack.silence.expires)} and opened nothing after."
+        )
     return outcome("Model", note, run(unseen, plan.engine), plan.engine.starting_equity)

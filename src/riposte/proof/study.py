@@ -38,6 +38,7 @@ from riposte.proof.results import (
     Study,
 )
 from riposte.proof.selection.choose import SelectionConfig
+from riposte.proof.silences import total
 from riposte.proof.splits import walk_forward
 from riposte.proof.walkforward import FoldOutput, Task, run_folds, stitch
 
@@ -229,6 +230,9 @@ def run_study(
         ladder=ladder,
         folds=_folds(seen.folds, result),
         reliability=reliability,
+        silences=total(fold.silences for fold in seen.folds),
+        promised_coverage=plan.stack.abstention.coverage,
+        promised_unlike=plan.stack.abstention.unlike,
         targets=targets.judge({**system.metrics, "accuracy": accuracy}),
         importance=_importance(seen, features.specs),
         intervals=intervals,

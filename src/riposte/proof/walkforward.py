@@ -22,8 +22,9 @@ from riposte.market.frame import Floats
 from riposte.proof import classification
 from riposte.proof.dataset import SymbolData, columns_of, selected, training_set
 from riposte.proof.leak_checks import check_fold, refuse_leaks
-from riposte.proof.results import FoldResult
+from riposte.proof.results import FoldResult, Silences
 from riposte.proof.selection.choose import SelectionConfig
+from riposte.proof.silences import silences, total
 from riposte.proof.splits import Fold
 
 Progress = Callable[[int, int], None]
@@ -39,6 +40,7 @@ class FoldOutput:
     signals: tuple[Signals, ...]  # per symbol: one row per row above
     shap: Floats  # (k,) sum of |SHAP| over the sampled rows
     shap_rows: int
+    silences: Silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def quiet(rows: int) -> Signals:
         probabilities=np.tile([0.0, 1.0, 0.0], (rows, 1)),
         regime=np.full(rows, -1, np.int8),
         regime_probabilities=np.full((rows, len(REGIMES)), np.nan),
+        abstention=np.zeros(rows, np.uint8),
     )
 
 
@@ -81,7 +84,9 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
     A fold that cannot be fitted (too little data, one outcome only) speaks about nothing; its scores
     are NaN and its row shows the count of rows there were.
     """
-    training, purged = training_set(task.data, fold, task.embargo_ns)
+    training, purged = training_set(
+        task.data, fold, task.embargo_ns, task.stack.forecast_horizon_ns
+    )
     refuse_leaks(check_fold(training, fold, task.embargo_ns))
     rows = tuple(test_rows(each, fold) for each in task.data)
     try:
@@ -96,6 +101,7 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
             each.take_profit[r],
             each.stop_loss[r],
             task.round_trip_cost,
+            each.frame.close_time[r],
         )
         for each, r in zip(task.data, rows, strict=True)
     )
@@ -129,7 +135,11 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
         net_return=0.0,
         selection=chosen.words if chosen else "",
     )
-    return FoldOutput(result, rows, signals, shap, sampled)
+    quietened = total(
+        silences(said, each.labels.label[r], each.labels.known[r], stack.silence)
+        for said, each, r in zip(signals, task.data, rows, strict=True)
+    )
+    return FoldOutput(result, rows, signals, shap, sampled, quietened)
 
 
 def _unfitted(
@@ -154,7 +164,8 @@ def _unfitted(
         net_return=0.0,
     )
     features = task.data[0].matrix.values.shape[1]
-    return FoldOutput(nothing, rows, tuple(quiet(len(r)) for r in rows), np.zeros(features), 0)
+    said = tuple(quiet(len(r)) for r in rows)
+    return FoldOutput(nothing, rows, said, np.zeros(features), 0, total(()))
 
 
 def _importance(
@@ -229,7 +240,7 @@ def stitch(
         fold_of = np.full(len(each.frame), -1, np.int32)
         for output in outputs:
             rows, said = output.rows[index], output.signals[index]
-            for name in ("direction", "confidence", "probabilities", "regime"):
+            for name in ("direction", "confidence", "probabilities", "regime", "abstention"):
                 getattr(whole, name)[rows] = getattr(said, name)
             whole.regime_probabilities[rows] = said.regime_probabilities
             fold_of[rows] = output.result.index

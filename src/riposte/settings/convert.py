@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from riposte.engine.parameters import (
+    NEVER,
     Costs,
     EngineConfig,
     Limits,
@@ -15,10 +16,18 @@ from riposte.engine.parameters import (
     TargetOrder,
 )
 from riposte.errors import InputError
+from riposte.layers.abstention.rule import NO_END, AbstentionConfig
+from riposte.layers.forecast.layer import ForecastConfig
 from riposte.layers.signal.layer import SignalConfig
 from riposte.layers.stack import StackConfig
 from riposte.market.barriers import Barriers
-from riposte.market.interval import INTERVALS, SECOND_NS, parse_duration
+from riposte.market.interval import (
+    DAY_NS,
+    INTERVALS,
+    SECOND_NS,
+    format_duration,
+    parse_duration,
+)
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.study import StudyPlan
@@ -99,7 +108,21 @@ def engine_of(settings: Settings) -> EngineConfig:
 
 def stack_of(settings: Settings) -> StackConfig:
     """What the layers are fitted with."""
-    return StackConfig(signal=SignalConfig(model=settings.model.signal), seed=settings.model.seed)
+    model = settings.model
+    return StackConfig(
+        signal=SignalConfig(model=model.signal, members=model.members),
+        forecast=ForecastConfig(
+            model=model.forecast,
+            horizon_ns=model.forecast_horizon,
+            in_signal=model.forecast_in_signal,
+        ),
+        abstention=AbstentionConfig(
+            unlike=model.unlike,
+            coverage=model.coverage,
+            life_ns=NO_END if model.expires_after == NEVER else model.expires_after,
+        ),
+        seed=model.seed,
+    )
 
 
 def selection_of(settings: Settings) -> SelectionConfig | None:
@@ -119,6 +142,14 @@ def selection_of(settings: Settings) -> SelectionConfig | None:
 def plan_of(settings: Settings) -> StudyPlan:
     """What a walk-forward study is told."""
     walk = settings.walkforward
+    needed = walk.test_months * 31 * DAY_NS + walk.embargo + barriers_of(settings).horizon_ns
+    if settings.model.expires_after < needed:
+        raise InputError(
+            f"model.expires_after = {format_duration(settings.model.expires_after)} is shorter than a "
+            f"test of walkforward.test_months = {walk.test_months} with what is purged before it: the "
+            "model would fall silent inside it",
+            hint=f"set model.expires_after to {-(-needed // DAY_NS)}d or more, or to never",
+        )
     return StudyPlan(
         barriers=barriers_of(settings),
         engine=engine_of(settings),

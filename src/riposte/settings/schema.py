@@ -17,6 +17,8 @@ from pydantic import (
 
 from riposte.engine.parameters import NEVER
 from riposte.errors import InputError
+from riposte.layers.forecast.layer import ForecastModel
+from riposte.layers.signal.layer import LearnerName, SignalModel
 from riposte.market.instrument import parse_symbol
 from riposte.market.interval import format_duration, parse_duration, parse_interval
 from riposte.market.series import kind_of
@@ -204,7 +206,17 @@ class PositionSettings(Section):
 class ModelSettings(Section):
     """What is fitted."""
 
-    signal: Literal["lightgbm", "xgboost", "blend"] = "blend"
+    signal: SignalModel = "blend"
+    members: Annotated[tuple[LearnerName, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "lightgbm",
+        "xgboost",
+    )  # of a blend or stack
+    forecast: ForecastModel = "off"
+    forecast_horizon: Duration = parse_duration("4h")
+    forecast_in_signal: bool = False
+    unlike: Annotated[float, Field(ge=0, lt=0.5)] = 0.01  # 0: never refused
+    coverage: Annotated[float, Field(ge=0, lt=1)] = 0.90  # 0: no conformal sets
+    expires_after: DurationOrNever = parse_duration("45d")
     seed: Annotated[int, Field(ge=0)] = 7
     folder: Path = Path("models")
 

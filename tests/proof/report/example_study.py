@@ -19,8 +19,10 @@ from riposte.proof.results import (
     Outcome,
     PriceHistory,
     Reliability,
+    Silences,
     Study,
 )
+from riposte.proof.silences import total
 from riposte.proof.targets import judge
 
 START = 1_593_561_600 * 1_000_000_000  # 2020-07-01
@@ -160,6 +162,20 @@ def _folds(run: RunResult, months: int, rng: np.random.Generator) -> tuple[FoldR
     return tuple(out)
 
 
+SILENCES = Silences(
+    rows=87_000,
+    reasons={
+        "would not pay after costs": 61_234,
+        "sides not told apart": 40_321,
+        "unlike the training": 1_750,
+        "model expired": 0,
+    },
+    directed=9_876,
+    resolved=70_412,
+    covered=61_998,
+)
+
+
 def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study:
     """Five years of hourly bars of two symbols, with trades, halts and everything else."""
     rng = np.random.default_rng(seed)
@@ -208,6 +224,9 @@ def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study
             count=np.array([12000.0, 9000, 6000, 3200, 1400, 500, 120, 20]),
             error=0.043,
         ),
+        silences=SILENCES,
+        promised_coverage=0.9,
+        promised_unlike=0.01,
         targets=judge(metrics),
         importance=tuple(
             Importance(f"feature_number_{i}", GROUPS[i % len(GROUPS)], float(w / weights.sum()))
@@ -271,6 +290,9 @@ def empty_study() -> Study:
             for f in whole.folds[:1]
         ),
         reliability=Reliability(np.zeros(0), np.zeros(0), np.zeros(0), np.nan),
+        silences=total(()),
+        promised_coverage=0.9,
+        promised_unlike=0.01,
         targets=judge({**nothing, "accuracy": np.nan}),
         importance=(),
         intervals={"total_return": (np.nan, np.nan)},

@@ -14,21 +14,21 @@ from riposte.market.frame import Floats
 
 
 @dataclass(frozen=True, slots=True)
-class XGBoostClassifier:
-    """A fitted multi-class booster. It works in single precision inside."""
+class XGBoostModel:
+    """A fitted booster. It works in single precision inside."""
 
     booster: Any
     classes: int
     features: int
 
     def margins(self, features: Floats) -> Floats:
-        """See :class:`riposte.layers.contract.Classifier`."""
+        """See :class:`riposte.layers.contract.Model`."""
         check_features(features, self.features, what="the XGBoost model")
         raw = self.booster.inplace_predict(features, predict_type="margin")
         return np.asarray(raw, np.float64).reshape(len(features), self.classes)
 
     def contributions(self, features: Floats) -> Floats:
-        """See :class:`riposte.layers.contract.Classifier`."""
+        """See :class:`riposte.layers.contract.Model`."""
         import xgboost
 
         check_features(features, self.features, what="the XGBoost model")
@@ -63,10 +63,13 @@ class XGBoostLearner:
         return "json"
 
     def parameters(self, classes: int, seed: int) -> dict[str, Any]:
-        """XGBoost's own parameters; the same on any machine, whatever its cores."""
-        return {
-            "objective": "multi:softprob",
-            "num_class": classes,
+        """XGBoost's own parameters; the same on any machine, whatever its cores. One class: a value."""
+        purpose: dict[str, Any] = (
+            {"objective": "multi:softprob", "num_class": classes}
+            if classes > 1
+            else {"objective": "reg:squarederror"}
+        )
+        return purpose | {
             "eta": self.learning_rate,
             "max_depth": self.depth,
             "max_bin": self.bins,
@@ -82,8 +85,17 @@ class XGBoostLearner:
 
     def fit(
         self, features: Floats, target: Indices, weight: Floats, classes: int, seed: int
-    ) -> XGBoostClassifier:
+    ) -> XGBoostModel:
         """See :class:`riposte.layers.contract.Learner`."""
+        return self._train(features, target, weight, classes, seed)
+
+    def regress(self, features: Floats, target: Floats, weight: Floats, seed: int) -> XGBoostModel:
+        """See :class:`riposte.layers.contract.Learner`."""
+        return self._train(features, target, weight, 1, seed)
+
+    def _train(
+        self, features: Floats, target: Indices | Floats, weight: Floats, classes: int, seed: int
+    ) -> XGBoostModel:
         import xgboost
 
         data = xgboost.QuantileDMatrix(
@@ -93,17 +105,17 @@ class XGBoostLearner:
         # What is used now is what would be loaded later, to the bit.
         return self.load(bytes(booster.save_raw("json")))
 
-    def load(self, payload: bytes) -> XGBoostClassifier:
+    def load(self, payload: bytes) -> XGBoostModel:
         """See :class:`riposte.layers.contract.Learner`."""
         import xgboost
 
         # The library ends the process on some malformed input, so what is no JSON never reaches it.
         try:
             model = json.loads(payload)
-            classes = int(model["learner"]["learner_model_param"]["num_class"])
+            classes = max(int(model["learner"]["learner_model_param"]["num_class"]), 1)
             booster = xgboost.Booster({"nthread": 1, "verbosity": 0})
             booster.load_model(bytearray(payload))
         except (xgboost.core.XGBoostError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"not an XGBoost model: {reason}") from None
-        return XGBoostClassifier(booster, classes, int(booster.num_features()))
+        return XGBoostModel(booster, classes, int(booster.num_features()))

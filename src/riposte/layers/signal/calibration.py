@@ -14,6 +14,14 @@ in 100 is already good: the prior's standard deviation is the log-odds of that, 
 overlapping labels hold a few hundred independent outcomes, and without the prior their luck would be sold
 as confidence.
 
+Where several models speak, the same fit is the **stacking meta-model** (Wolpert 1992, "Stacked
+Generalization"; Breiman 1996, "Stacked Regressions"): each model's log-odds have a slope of their own,
+none below 0, so that P = sigmoid(sum of slope_i * log-odds_i + bias). It sees the models' *out-of-fold*
+answers only: a model that merely remembers its training rows knows nothing there, and gets no weight. The
+prior is shared out among the slopes such that models which agree have together what one would have; it
+draws them together, and evidence has to part them. A blend is the same with all slopes equal. Both keep
+SHAP values exact sums, since the log-odds of the sides enter linearly.
+
 Evidence is counted honestly: labels that overlap share one (their uniqueness weights), and symbols of one
 market move together, so that n of them at one time count as one.
 """
@@ -31,36 +39,45 @@ from riposte.errors import ModelError
 from riposte.layers.contract import LONG, NEUTRAL, SHORT, Indices
 from riposte.market.frame import Floats
 
+Flags = NDArray[np.bool_]
+
 DIRECTION_PRIOR = 0.2
 _RESOLVED_SLOPE_PRIOR = 1.0
 _RESOLVED_BIAS_PRIOR = 3.0
 _STEPS = 50
 _TOLERANCE = 1e-12
+_CONSTANT = 1e-12  # a spread below this share of the level is rounding: nothing was said
 
 
 @dataclass(frozen=True, slots=True)
 class SideCalibration:
-    """Slope and bias of both questions."""
+    """Slopes (one per member) and bias of both questions."""
 
-    resolved_slope: float
+    resolved_slopes: tuple[float, ...]
     resolved_bias: float
-    direction_slope: float
+    direction_slopes: tuple[float, ...]
     direction_bias: float
 
     def probabilities(self, margins: Floats) -> Floats:
-        """Calibrated probabilities (n, 3) of margins (n, 3), both in the order SHORT, NEUTRAL, LONG."""
-        resolved = _sigmoid(self.resolved_slope * resolved_odds(margins) + self.resolved_bias)
-        direction = self.direction_slope * direction_odds(margins) + self.direction_bias
+        """Calibrated probabilities (n, 3) of the members' margins (m, n, 3): SHORT, NEUTRAL, LONG."""
+        resolved = _sigmoid(
+            _weighed(self.resolved_slopes, resolved_odds(margins)) + self.resolved_bias
+        )
+        direction = self.direction_log_odds(margins)
         return np.column_stack(
             [resolved * _sigmoid(-direction), 1.0 - resolved, resolved * _sigmoid(direction)]
         )
 
+    def direction_log_odds(self, margins: Floats) -> Floats:
+        """Calibrated log-odds of LONG against SHORT (n,) of the members' margins (m, n, 3)."""
+        return _weighed(self.direction_slopes, direction_odds(margins)) + self.direction_bias
+
     def as_json(self) -> dict[str, Any]:
         """The numbers as plain JSON values."""
         return {
-            "resolved_slope": self.resolved_slope,
+            "resolved_slopes": list(self.resolved_slopes),
             "resolved_bias": self.resolved_bias,
-            "direction_slope": self.direction_slope,
+            "direction_slopes": list(self.direction_slopes),
             "direction_bias": self.direction_bias,
         }
 
@@ -68,20 +85,25 @@ class SideCalibration:
     def from_json(cls, values: Any) -> SideCalibration:
         """The calibration of :meth:`as_json`; raises ModelError if a value is absent or no number."""
         try:
-            return cls(**{name: float(value) for name, value in values.items()})
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ModelError(f"the signal's calibration cannot be read: {error}") from None
+            return cls(
+                tuple(float(slope) for slope in values["resolved_slopes"]),
+                float(values["resolved_bias"]),
+                tuple(float(slope) for slope in values["direction_slopes"]),
+                float(values["direction_bias"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the signal's calibration cannot be read: {error!r}") from None
 
 
 def direction_odds(margins: Floats) -> Floats:
-    """Log-odds of LONG against SHORT (n,), not calibrated."""
-    odds: Floats = margins[:, LONG] - margins[:, SHORT]
+    """Log-odds of LONG against SHORT (..., n) of margins (..., n, 3), not calibrated."""
+    odds: Floats = margins[..., LONG] - margins[..., SHORT]
     return odds
 
 
 def resolved_odds(margins: Floats) -> Floats:
-    """Log-odds of a side against NEUTRAL (n,), not calibrated."""
-    odds: Floats = np.logaddexp(margins[:, LONG], margins[:, SHORT]) - margins[:, NEUTRAL]
+    """Log-odds of a side against NEUTRAL (..., n) of margins (..., n, 3), not calibrated."""
+    odds: Floats = np.logaddexp(margins[..., LONG], margins[..., SHORT]) - margins[..., NEUTRAL]
     return odds
 
 
@@ -91,73 +113,86 @@ def fit_side_calibration(
     weight: Floats,
     symbols: int,
     direction_prior: float = DIRECTION_PRIOR,
+    *,
+    stacked: bool = False,
 ) -> SideCalibration:
-    """Fit on out-of-fold ``margins`` (n, 3) of rows with class ``target`` (n,).
+    """Fit on out-of-fold ``margins`` (m, n, 3) of m members and rows with class ``target`` (n,).
 
     ``weight`` (n,) is label uniqueness, ``symbols`` how many stand side by side. ``direction_prior`` is
     the log-odds one standard deviation of a good forecast is worth; larger trusts the rows more.
+    ``stacked``: every member has a slope of its own; else all have the same.
     """
     evidence = weight / symbols
     resolved = target != NEUTRAL
-    resolved_slope, resolved_bias = fit_platt(
-        resolved_odds(margins),
-        resolved,
-        evidence,
-        _RESOLVED_SLOPE_PRIOR,
-        _RESOLVED_BIAS_PRIOR,
+    fit = _fit_each if stacked else _fit_mean
+    resolved_slopes, resolved_bias = fit(
+        resolved_odds(margins), resolved, evidence, _RESOLVED_SLOPE_PRIOR, _RESOLVED_BIAS_PRIOR
     )
-    sided = margins[resolved]
-    direction_slope, direction_bias = fit_platt(
-        direction_odds(sided),
+    direction_slopes, direction_bias = fit(
+        direction_odds(margins)[:, resolved],
         target[resolved] == LONG,
         evidence[resolved],
         direction_prior,
         direction_prior,
     )
-    return SideCalibration(resolved_slope, resolved_bias, direction_slope, direction_bias)
+    return SideCalibration(resolved_slopes, resolved_bias, direction_slopes, direction_bias)
+
+
+def _fit_mean(
+    odds: Floats, outcome: Flags, evidence: Floats, slope_prior: float, bias_prior: float
+) -> tuple[tuple[float, ...], float]:
+    """The same slope for every member (m, n): Platt scaling of their mean."""
+    slope, bias = fit_platt(odds.mean(axis=0), outcome, evidence, slope_prior, bias_prior)
+    return (slope / len(odds),) * len(odds), bias
+
+
+def _fit_each(
+    odds: Floats, outcome: Flags, evidence: Floats, slope_prior: float, bias_prior: float
+) -> tuple[tuple[float, ...], float]:
+    """A slope for every member (m, n), none below 0: the worst is left out until none would be."""
+    total = float(evidence.sum())
+    slopes = np.zeros(len(odds))
+    if total <= 0.0:
+        return tuple(slopes.tolist()), 0.0
+    mean = odds @ evidence / total
+    spread = np.sqrt((odds - mean[:, None]) ** 2 @ evidence / total)
+    speaking = np.flatnonzero(spread > _CONSTANT * (1.0 + np.abs(mean)))
+    while True:
+        design = odds[speaking] / spread[speaking, None]
+        prior = slope_prior / math.sqrt(max(len(speaking), 1))
+        fitted, bias = _posterior_mode(design.T, outcome, evidence, prior, bias_prior)
+        if (fitted >= 0.0).all():
+            slopes[speaking] = fitted / spread[speaking]
+            return tuple(slopes.tolist()), bias
+        speaking = np.delete(speaking, int(fitted.argmin()))
 
 
 def fit_platt(
-    odds: Floats,
-    outcome: NDArray[np.bool_],
-    evidence: Floats,
-    slope_prior: float,
-    bias_prior: float,
+    odds: Floats, outcome: Flags, evidence: Floats, slope_prior: float, bias_prior: float
 ) -> tuple[float, float]:
     """(slope, bias) of ``P = sigmoid(slope * odds + bias)`` by Newton steps on the posterior.
 
-    The priors are standard deviations of the slope per standard deviation of ``odds``, and of the bias.
-    A slope that would be negative (wrong more often than not) is 0: what the odds say is not used.
+    The priors are standard deviations of the slope per standard deviation of ``odds`` (n,), and of the
+    bias. A slope that would be negative (wrong more often than not) is 0: what the odds say is not used.
     """
-    total = float(evidence.sum())
-    if total <= 0.0:
-        return 0.0, 0.0
-    mean = float(evidence @ odds) / total
-    spread = math.sqrt(float(evidence @ (odds - mean) ** 2) / total)
-    if spread > 0.0:
-        slope, bias = _posterior_mode(odds / spread, outcome, evidence, slope_prior, bias_prior)
-        if slope > 0.0:
-            return slope / spread, bias
-    return 0.0, _posterior_mode(np.zeros_like(odds), outcome, evidence, slope_prior, bias_prior)[1]
+    slopes, bias = _fit_each(odds[None], outcome, evidence, slope_prior, bias_prior)
+    return slopes[0], bias
 
 
 def _posterior_mode(
-    odds: Floats,
-    outcome: NDArray[np.bool_],
-    evidence: Floats,
-    slope_prior: float,
-    bias_prior: float,
-) -> tuple[float, float]:
-    """Damped Newton steps on the negative log posterior, which is convex."""
-    precision = np.array([slope_prior, bias_prior]) ** -2.0
-    design = np.column_stack([odds, np.ones_like(odds)])
+    odds: Floats, outcome: Flags, evidence: Floats, slope_prior: float, bias_prior: float
+) -> tuple[Floats, float]:
+    """Damped Newton steps on the negative log posterior, which is convex; ``odds`` (n, m)."""
+    members = odds.shape[1]
+    precision = np.append(np.full(members, slope_prior), bias_prior) ** -2.0
+    design = np.column_stack([odds, np.ones(len(odds))])
 
     def loss(at: Floats) -> float:
         log_odds = design @ at
         misfit = np.logaddexp(0.0, np.where(outcome, -log_odds, log_odds))
         return float(evidence @ misfit + 0.5 * precision @ at**2)
 
-    at = np.zeros(2)
+    at = np.zeros(members + 1)
     value = loss(at)
     for _ in range(_STEPS):
         chance = _sigmoid(design @ at)
@@ -171,7 +206,17 @@ def _posterior_mode(
         before, value = value, loss(at)
         if before - value <= _TOLERANCE * max(abs(value), 1.0):
             break
-    return float(at[0]), float(at[1])
+    return at[:-1], float(at[-1])
+
+
+def _weighed(slopes: tuple[float, ...], odds: Floats) -> Floats:
+    """Sum over the members (m, n) of slope times odds. Member by member: a row's sum is the same beside
+    any other rows, which a matrix product does not promise."""
+    total = slopes[0] * odds[0]
+    for slope, each in zip(slopes[1:], odds[1:], strict=True):
+        total = total + slope * each
+    whole: Floats = total
+    return whole
 
 
 def _sigmoid(odds: Floats) -> Floats:

@@ -6,6 +6,7 @@ The one definition of confidence: of the cases that resolve to a side, how often
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from riposte.layers.contract import LONG, SHORT, Classes
 from riposte.market.frame import Floats
@@ -37,13 +38,14 @@ def expected_net_return(
     return expected
 
 
-def paying_direction(
-    probabilities: Floats, take_profit: Floats, stop_loss: Floats, cost: float
-) -> tuple[Classes, Floats]:
-    """(direction, confidence): the likelier side where its expected net return is positive, else 0.
+def pays(
+    probabilities: Floats, side: Classes, take_profit: Floats, stop_loss: Floats, cost: float
+) -> NDArray[np.bool_]:
+    """Whether acting on ``side`` is expected to earn more than it costs (n,).
 
-    A row whose barrier widths are unknown (NaN) has no direction.
+    Never where the barrier widths are unknown (NaN).
     """
-    side, confidence = likelier_side(probabilities)
-    pays = expected_net_return(probabilities, side, take_profit, stop_loss, cost) > 0.0
-    return np.where(pays, side, 0).astype(np.int8), confidence
+    worth: NDArray[np.bool_] = (
+        expected_net_return(probabilities, side, take_profit, stop_loss, cost) > 0.0
+    )
+    return worth

@@ -88,6 +88,8 @@ def render(study: Study) -> str:
         else None,
         calibration=_calibration(study),
         ladder=tables.ladder(study.ladder),
+        silences=tables.silences(study.silences),
+        promises=words.promises(study),
         importance=_importance(study),
         splits=_splits(study),
         restricted=words.restricted(study, spans),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from riposte.proof.metrics import METRICS
 from riposte.proof.report import format as fmt
 from riposte.proof.report.prepare import HaltSpan, YearRow
-from riposte.proof.results import FoldResult, LadderRung, Outcome, Study
+from riposte.proof.results import FoldResult, LadderRung, Outcome, Silences, Study
 
 COMPARED = (
     "total_return",
@@ -207,6 +207,18 @@ def folds(results: Sequence[FoldResult]) -> Table:
         for f in results
     )
     return Table("Every fold", "Tested", columns, rows)
+
+
+def silences(counted: Silences) -> Table:
+    """Why bars had no direction, most frequent first."""
+    rows = tuple(
+        Row(reason[0].upper() + reason[1:], (
+            Cell(fmt.count(count)),
+            Cell(fmt.percent(count / counted.rows if counted.rows else math.nan)),
+        ))
+        for reason, count in sorted(counted.reasons.items(), key=lambda each: -each[1])
+    )  # fmt: skip
+    return Table("When it stays silent", "Reason", ("Bars", "Share"), rows)
 
 
 def _kind(value: float) -> str:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from riposte.engine.enums import Halt
+from riposte.layers.contract import Abstention
 from riposte.proof.report import format as fmt
 from riposte.proof.report.prepare import CostSplit, HaltSpan
 from riposte.proof.results import Outcome, Study
+from riposte.proof.silences import REASONS
 
 DISCLAIMER = (
     "This is research software and not investment advice. Past results, simulated ones above all, "
@@ -189,3 +191,26 @@ def _joined(parts: list[str]) -> str:
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+def promises(study: Study) -> str:
+    """What was promised about abstention, and what came of it."""
+    counted, said = study.silences, []
+    if study.promised_coverage > 0.0 and counted.resolved:
+        said.append(
+            f"Promised: of the bars that reach a barrier, {fmt.percent(study.promised_coverage)} have "
+            f"the side that came in their conformal set. Measured over "
+            f"{fmt.plural(counted.resolved, 'bar')}: {fmt.percent(counted.coverage)}."
+        )
+    if study.promised_unlike > 0.0 and counted.rows:
+        unlike = counted.reasons[REASONS[Abstention.UNLIKE_TRAINING]]
+        said.append(
+            f"Promised: at most {fmt.percent(study.promised_unlike)} of ordinary bars are refused as "
+            f"unlike the training. Measured: {fmt.percent(unlike / counted.rows)}; markets move away "
+            "from their past."
+        )
+    said.append(
+        f"{fmt.plural(counted.directed, 'bar')} of {fmt.count(counted.rows)} kept a direction, before "
+        "the confidence rule. A bar may have several reasons."
+    )
+    return fmt.typographic(" ".join(said))

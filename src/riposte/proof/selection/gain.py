@@ -10,7 +10,7 @@ import numpy as np
 
 from riposte.errors import InputError
 from riposte.layers.contract import Indices, Learner, TrainingSet
-from riposte.layers.learners.lightgbm import LightGBMClassifier
+from riposte.layers.learners.lightgbm import LightGBMModel
 from riposte.market.frame import Floats
 from riposte.proof.selection.inner import judged
 
@@ -25,7 +25,7 @@ def gain_importance(rows: TrainingSet, columns: Indices, learner: Learner, seed:
     total = np.zeros(len(columns))
     folds = 0
     for each in judged(rows, columns, learner, seed, 1):
-        if not isinstance(each.model, LightGBMClassifier):
+        if not isinstance(each.model, LightGBMModel):
             raise InputError("selection by gain needs the LightGBM learner")
         gain = np.asarray(each.model.booster.feature_importance("gain"), dtype=np.float64)
         total += gain / gain.sum() if gain.sum() > 0 else gain

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riposte.errors import DataError
-from riposte.layers.contract import Classes, Classifier, Indices, Learner, TrainingSet
+from riposte.layers.contract import Classes, Indices, Learner, Model, TrainingSet
 from riposte.layers.splits import forward_splits, purged_splits
 from riposte.market.frame import Floats
 
@@ -23,7 +23,7 @@ _LEAST_ROWS = 100
 class Judged:
     """A model and later rows of the window that it did not see."""
 
-    model: Classifier
+    model: Model
     features: Floats
     label: Classes
     weight: Floats

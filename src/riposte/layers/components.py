@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from riposte.errors import DataError, InputError, ModelError
-from riposte.layers.contract import TrainingSet, check_names
+from riposte.layers.contract import check_names
 from riposte.market.frame import Floats
 
 _FORMAT = "riposte.components/1"
@@ -48,10 +48,17 @@ class Components:
             ModelError: if the names are not those it was fitted on.
         """
         check_names(names, self.names)
-        scaled = _scaled(features, self.center, self.scale) - self.mean
-        out: Floats = scaled @ self.axes.T
+        scaled = self.scaled(features)
+        # einsum adds along each row in one order, where a matrix product's depends on how many rows
+        # there are: a row alone must give the bits that it gives among others.
+        out: Floats = np.einsum("nk,mk->nm", scaled, self.axes)
         out[np.isnan(features).sum(axis=1) > 0.5 * len(self.names)] = np.nan
         return out
+
+    def scaled(self, features: Floats) -> Floats:
+        """The features (n, k) in units of their training spread, around their training mean."""
+        around: Floats = _scaled(features, self.center, self.scale) - self.mean
+        return around
 
     def to_json(self) -> str:
         """Every number exactly, for an artefact."""
@@ -93,8 +100,10 @@ class Components:
         return made
 
 
-def fit_components(rows: TrainingSet, *, share: float = 0.95, most: int = 40) -> Components:
-    """As many components of the training rows as explain ``share`` of the variance, ``most`` at most.
+def fit_components(
+    features: Floats, names: tuple[str, ...], *, share: float = 0.95, most: int = 40
+) -> Components:
+    """As many components of the rows (n, k) as explain ``share`` of the variance, ``most`` at most.
 
     The sign of each is such that its largest weight is positive: the same rows give the same numbers.
 
@@ -106,8 +115,8 @@ def fit_components(rows: TrainingSet, *, share: float = 0.95, most: int = 40) ->
         raise InputError(
             f"components need a share of variance in (0, 1] and a number, not {share:g} and {most}"
         )
-    center, scale = _center_and_scale(rows.features)
-    scaled = _scaled(rows.features, center, scale)
+    center, scale = _center_and_scale(features)
+    scaled = _scaled(features, center, scale)
     mean = scaled.mean(axis=0)
     scaled -= mean
     variances, axes = np.linalg.eigh(scaled.T @ scaled / len(scaled))
@@ -123,7 +132,7 @@ def fit_components(rows: TrainingSet, *, share: float = 0.95, most: int = 40) ->
     strongest = np.abs(axes).argmax(axis=1)
     axes = axes * np.sign(axes[np.arange(count), strongest])[:, None]
     return Components(
-        rows.names, center, scale, mean, np.ascontiguousarray(axes), explained[:count].copy()
+        names, center, scale, mean, np.ascontiguousarray(axes), explained[:count].copy()
     )
 
 
