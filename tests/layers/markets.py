@@ -52,7 +52,9 @@ def training_set(
     )
 
 
-def small_config(model: SignalModel = "blend", seed: int = 7, **changes: Any) -> StackConfig:
+def small_config(
+    model: SignalModel = "blend", seed: int = 7, components: int = 0, **changes: Any
+) -> StackConfig:
     """A stack that learns from a few hundred rows in a moment."""
     lightgbm = LightGBMLearner(rounds=15, least_rows=10, l2=1.0, feature_fraction=0.8)
     xgboost = XGBoostLearner(rounds=15, least_weight=1.0, l2=1.0, feature_fraction=0.8)
@@ -67,6 +69,7 @@ def small_config(model: SignalModel = "blend", seed: int = 7, **changes: Any) ->
                 rounds=15, least_rows=10, l2=1.0, feature_fraction=0.8, forest=True
             ),
             direction_prior=1.0,
+            components=components,
         ),
         least_rows=100,
         seed=seed,

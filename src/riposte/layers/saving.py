@@ -16,6 +16,7 @@ from riposte.layers.contract import REGIMES, check_names
 from riposte.layers.ensemble import Scores
 from riposte.layers.forecast.layer import FORECAST_LEARNERS, ForecastLayer, ForecastScores
 from riposte.layers.learners import LEARNERS
+from riposte.layers.learners.projected import ProjectedModel
 from riposte.layers.regime.layer import RegimeLayer
 from riposte.layers.signal.calibration import SideCalibration
 from riposte.layers.signal.layer import SignalLayer
@@ -51,11 +52,12 @@ def save_stack(stack: DecisionStack, folder: Path, lineage: Lineage) -> None:
         composition[layer] = []
         for name, member in members:
             kind = FORECAST_LEARNERS.get(name, name) if layer == "forecast" else name
-            learner = LEARNERS[kind]()
-            file = f"{layer}.{name}.{learner.suffix}"
+            libraries.append(LEARNERS[kind]().library)
+            if isinstance(member, ProjectedModel):
+                kind = "projected"
+            file = f"{layer}.{name}.{LEARNERS[kind]().suffix}"
             files[file] = member.payload()
             composition[layer].append({"name": name, "learner": kind, "file": file})
-            libraries.append(learner.library)
     files[FITTED] = json.dumps(fitted, indent=2, sort_keys=True, allow_nan=False).encode()
     about = {
         **stack.describe(),

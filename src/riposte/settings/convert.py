@@ -110,7 +110,9 @@ def stack_of(settings: Settings) -> StackConfig:
     """What the layers are fitted with."""
     model = settings.model
     return StackConfig(
-        signal=SignalConfig(model=model.signal, members=model.members),
+        signal=SignalConfig(
+            model=model.signal, members=model.members, components=settings.features.components
+        ),
         forecast=ForecastConfig(
             model=model.forecast,
             horizon_ns=model.forecast_horizon,

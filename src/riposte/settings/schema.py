@@ -127,6 +127,9 @@ class FeatureSettings(Section):
     keep: Annotated[int, Field(ge=0, le=1000)] = 40  # 0: all that are left after pruning
     correlation: Annotated[float, Field(gt=0, le=1)] = 0.95
     selection_seeds: Annotated[int, Field(ge=2, le=50)] = 5
+    components: Annotated[int, Field(ge=0, le=200)] = (
+        0  # 0: the signal reads the features themselves
+    )
     normalise: Literal["none", "zscore", "robust", "minmax"] = "none"
     normalise_window: Duration = parse_duration("7d")
 

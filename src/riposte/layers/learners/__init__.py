@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from riposte.layers.contract import Learner
 from riposte.layers.learners.catboost import CatBoostLearner
 from riposte.layers.learners.lightgbm import LightGBMLearner
+from riposte.layers.learners.projected import ProjectedLearner
 from riposte.layers.learners.xgboost import XGBoostLearner
 
 
@@ -23,4 +24,5 @@ LEARNERS: Mapping[str, Callable[[], Learner]] = {
     "xgboost": XGBoostLearner,
     "catboost": CatBoostLearner,
     "forest": forest,
+    "projected": ProjectedLearner,
 }

@@ -13,6 +13,7 @@ from riposte.layers.ensemble import Members, Recipe, Scores, member_margins, sco
 from riposte.layers.learners import forest
 from riposte.layers.learners.catboost import CatBoostLearner
 from riposte.layers.learners.lightgbm import LightGBMLearner
+from riposte.layers.learners.projected import ProjectedLearner
 from riposte.layers.learners.xgboost import XGBoostLearner
 from riposte.layers.signal.calibration import (
     DIRECTION_PRIOR,
@@ -35,7 +36,8 @@ class SignalConfig:
     ``stack`` with the weights that their out-of-fold answers earned. ``balance``: 0 learns from the
     classes as frequent as they are, 1 gives each the same mass (see ``balanced_weights``); calibration
     puts the frequencies right again either way. ``direction_prior``: how much skill in telling the sides
-    apart is believed before it is shown, see :mod:`riposte.layers.signal.calibration`.
+    apart is believed before it is shown, see :mod:`riposte.layers.signal.calibration`. ``components``:
+    the learners read at most so many principal components in the place of features; 0 is off.
     """
 
     model: SignalModel = "blend"
@@ -46,10 +48,13 @@ class SignalConfig:
     forest: LightGBMLearner = field(default_factory=forest)
     balance: float = 0.5
     direction_prior: float = DIRECTION_PRIOR
+    components: int = 0
 
     def __post_init__(self) -> None:
         if not self.direction_prior > 0.0:
             raise InputError(f"direction_prior must be above 0, not {self.direction_prior}")
+        if self.components < 0:
+            raise InputError(f"components must be at least 0, not {self.components}")
         for given, allowed in [(self.model, get_args(SignalModel)), *(
             (member, get_args(LearnerName)) for member in self.members
         )]:  # fmt: skip
@@ -72,6 +77,8 @@ class SignalConfig:
             "forest": self.forest,
         }
         chosen = self.members if self.model in {"blend", "stack"} else (self.model,)
+        if self.components:
+            return tuple((name, ProjectedLearner(known[name], self.components)) for name in chosen)
         return tuple((name, known[name]) for name in chosen)
 
 
