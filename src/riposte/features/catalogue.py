@@ -34,7 +34,7 @@ from typing import TypeVar
 import talib
 
 from riposte.errors import InputError, nearest
-from riposte.features import primitives
+from riposte.features import primitives, sharing, windows
 from riposte.market.frame import COLUMNS, Floats, Times
 from riposte.market.interval import Interval, format_duration, parse_duration
 
@@ -259,7 +259,7 @@ def _spec(
         columns=tuple(parameter for parameter in parameters if parameter in COLUMNS),
         inputs=tuple(parameter for parameter in parameters if parameter not in windows),
         unit=sections["Unit"],
-        lookback=lambda interval: lookback(**_in_bars(windows, interval)),
+        lookback=functools.cache(lambda interval: lookback(**_in_bars(windows, interval))),
         function=function,
         doc=doc,
         windows=MappingProxyType(windows),
@@ -267,13 +267,18 @@ def _spec(
     )
 
 
-def _in_bars(windows: Mapping[str, int], interval: Interval) -> dict[str, int]:
-    return {name: interval.bars(duration_ns) for name, duration_ns in windows.items()}
+def _in_bars(windows: Mapping[str, int], interval: Interval) -> Mapping[str, int]:
+    return _bars_of(tuple(windows.items()), interval)
+
+
+@functools.cache  # a live row asks for every feature's at every bar
+def _bars_of(windows: tuple[tuple[str, int], ...], interval: Interval) -> Mapping[str, int]:
+    return MappingProxyType({name: interval.bars(duration_ns) for name, duration_ns in windows})
 
 
 @functools.cache
 def _source_version(module: ModuleType | None, function: FeatureFunction) -> str:
     """Hash of the texts a feature is made of: its whole file (for what it calls) and the primitives."""
     own = inspect.getsource(function) if module is None else inspect.getsource(module)
-    texts = (own, inspect.getsource(primitives), str(talib.__version__))
+    texts = (own, *map(inspect.getsource, (primitives, windows, sharing)), str(talib.__version__))
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()

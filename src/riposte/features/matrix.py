@@ -6,7 +6,10 @@ why the two agree whatever the history.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riposte.errors import InputError
-from riposte.features.catalogue import FeatureSpec, names, select, version
+from riposte.features.catalogue import LONGEST_LOOKBACK, FeatureSpec, names, select, version
+from riposte.features.sharing import sharing
 from riposte.market.frame import Floats, MarketFrame, Times
 from riposte.market.interval import Interval
 
 # Columns are gathered in groups of this many before they are written into rows, for the cache's sake.
 _GROUP = 16
+# Rows computed at once: long against the longest look-back, short enough for what they share.
+_STRETCH = 65_536
+# Features whose look-backs end in the same of these are computed together for a live row.
+_FEW_ROWS = 1_024
+_WINDOWS = (64, 256, 1_024, 4_096, np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +71,12 @@ def build_matrix(
     """
     specs = _specs(frame, wanted, features)
     values = np.empty((len(frame), len(specs)))
-    gathered = np.empty((_GROUP, len(frame)))
     place_in_segment = row_in_segment(frame)
-    for first in range(0, len(specs), _GROUP):
-        group = specs[first : first + _GROUP]
-        for place, spec in enumerate(group):
-            gathered[place] = (
-                values_of(spec, frame) if values_of else _blanked(spec, frame, place_in_segment)
-            )
-        values[:, first : first + len(group)] = gathered[: len(group)].T
+    if values_of is None:
+        _fill(values, specs, frame, place_in_segment)
+    else:
+        for column, spec in enumerate(specs):
+            values[:, column] = values_of(spec, frame)
     ready = place_in_segment >= _longest(specs, frame.interval) - 1
     values.setflags(write=False)
     ready.setflags(write=False)
@@ -91,16 +97,28 @@ def latest_row(
 ) -> Floats:
     """The features of the frame's last row, float64 (k,): what ``build_matrix`` gives for it.
 
-    Each feature sees only the rows of its look-back, so the cost does not grow with the history.
+    Features of a like look-back are computed together, on the rows that the longest of them needs, so
+    the cost does not grow with the history.
     """
     specs = _specs(frame, wanted, features)
+    interval = frame.interval
     history = len(frame) - int(np.searchsorted(frame.segment, frame.segment[-1]))
     row = np.full(len(specs), np.nan)
+    lookbacks = np.array([spec.lookback(interval) for spec in specs], dtype=np.int64)
+    done = 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        for place, spec in enumerate(specs):
-            lookback = spec.lookback(frame.interval)
-            if lookback <= history:
-                row[place] = _compute(spec, frame, len(frame) - lookback)[-1]
+        for most in _WINDOWS:
+            places = np.flatnonzero((lookbacks > done) & (lookbacks <= min(most, history)))
+            done = most
+            if len(places) == 0:
+                continue
+            alike = [specs[place] for place in places]
+            first = len(frame) - int(lookbacks[places].max())
+            inputs = _inputs(alike, frame, first, len(frame))
+            # Of a few rows it is quicker to compute a thing twice than to remember it.
+            with sharing() if most > _FEW_ROWS else nullcontext():
+                for place, spec in zip(places, alike, strict=True):
+                    row[place] = _compute(spec, inputs, interval, len(frame) - first)[-1]
     return row
 
 
@@ -119,7 +137,9 @@ def feature_values(spec: FeatureSpec, frame: MarketFrame) -> Floats:
     The function runs over the whole frame, gaps and all. Its look-back is bounded, so that what a gap
     touched is exactly the rows that are blanked.
     """
-    return _blanked(spec, frame, row_in_segment(frame))
+    values = np.empty((len(frame), 1))
+    _fill(values, (spec,), frame, row_in_segment(frame))
+    return values[:, 0]
 
 
 def row_in_segment(frame: MarketFrame) -> Times:
@@ -129,23 +149,80 @@ def row_in_segment(frame: MarketFrame) -> Times:
     return index - np.maximum.accumulate(np.where(starts, index, 0))
 
 
-def _blanked(spec: FeatureSpec, frame: MarketFrame, place_in_segment: Times) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.array(_compute(spec, frame, 0))
-    values[place_in_segment < spec.lookback(frame.interval) - 1] = np.nan
-    return values
+def _fill(
+    values: Floats, specs: Sequence[FeatureSpec], frame: MarketFrame, place_in_segment: Times
+) -> None:
+    """Every feature of every row into ``values`` (n, k), stretch by stretch of rows.
+
+    A stretch and what its features share fit the processor's cache, and stretches are independent of
+    each other: each begins a look-back early, so that its own rows have all the history they need.
+    """
+    early = max(LONGEST_LOOKBACK, _longest(specs, frame.interval))
+    starts = range(0, len(frame), _STRETCH)
+
+    def fill(start: int) -> None:
+        _fill_stretch(values, specs, frame, place_in_segment, start, early)
+
+    threads = min(os.cpu_count() or 1, len(starts))
+    if threads <= 1:
+        for start in starts:
+            fill(start)
+        return
+    with ThreadPoolExecutor(threads) as pool:  # the loops and NumPy let go of the interpreter
+        for _ in pool.map(fill, starts):
+            pass
 
 
-def _compute(spec: FeatureSpec, frame: MarketFrame, first: int) -> Floats:
-    """The function's own result over the rows from ``first`` on."""
-    inputs: dict[str, Floats | Times] = {name: frame[name][first:] for name in spec.columns}
-    if "close_time" in spec.inputs:
-        inputs["close_time"] = frame.open_time[first:] + frame.interval.ns
-    values = spec.compute(inputs, frame.interval)
-    if values.shape != (len(frame) - first,):
-        raise InputError(
-            f"feature {spec.name!r} returned shape {values.shape} for {len(frame) - first} rows"
-        )
+def _fill_stretch(
+    values: Floats,
+    specs: Sequence[FeatureSpec],
+    frame: MarketFrame,
+    place_in_segment: Times,
+    start: int,
+    early: int,
+) -> None:
+    stop = min(start + _STRETCH, len(frame))
+    first = max(0, start - early)
+    inputs = _inputs(specs, frame, first, stop)
+    place = place_in_segment[start:stop]
+    newest = int(place.min())
+    gathered = np.empty((_GROUP, stop - start))
+    for column in range(0, len(specs), _GROUP):
+        group = specs[column : column + _GROUP]
+        # What one group shares is forgotten before the next: neighbours share most, and memory is kept low.
+        with sharing(), np.errstate(divide="ignore", invalid="ignore"):
+            for row, spec in enumerate(group):
+                gathered[row] = _compute(spec, inputs, frame.interval, stop - first)[
+                    start - first :
+                ]
+                lookback = spec.lookback(frame.interval)
+                if newest < lookback - 1:
+                    gathered[row][place < lookback - 1] = np.nan
+        values[start:stop, column : column + len(group)] = gathered[: len(group)].T
+
+
+def _inputs(
+    specs: Iterable[FeatureSpec], frame: MarketFrame, first: int, stop: int
+) -> dict[str, Floats | Times]:
+    """What the features read of rows ``first`` to ``stop``: one array each, the same for all."""
+    wanted = {name for spec in specs for name in spec.inputs}
+    inputs: dict[str, Floats | Times] = {}
+    for name in wanted - {"close_time"}:
+        view = np.array(frame[name][first:stop])[:]
+        view.flags.writeable = False
+        inputs[name] = view
+    if "close_time" in wanted:
+        inputs["close_time"] = frame.open_time[first:stop] + frame.interval.ns
+    return inputs
+
+
+def _compute(
+    spec: FeatureSpec, inputs: Mapping[str, Floats | Times], interval: Interval, rows: int
+) -> Floats:
+    """The function's own result over the inputs."""
+    values = spec.compute(inputs, interval)
+    if values.shape != (rows,):
+        raise InputError(f"feature {spec.name!r} returned shape {values.shape} for {rows} rows")
     return values
 
 

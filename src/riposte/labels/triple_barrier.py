@@ -16,6 +16,8 @@ Source: M. Lopez de Prado, Advances in Financial Machine Learning (2018), sectio
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +39,7 @@ SHORT, NEUTRAL, LONG = -1, 0, 1
 _STOPPED, _TIMED_OUT, _WON = -1, 0, 1
 # Bars whose joint high and low are known beforehand, so that quiet stretches are crossed in one step.
 _STRIDE = 8
+_ROWS_AT_ONCE = 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +133,25 @@ def follow_side(
     high: Floats,
     low: Floats,
     close: Floats,
+    top: Floats,
+    bottom: Floats,
     first: int,
     last: int,
     after: int,
 ) -> tuple[int, int, float]:
     """(outcome, exit row, gross return) of one side entered at the open of row ``first``.
 
-    ``last`` is the last row of the horizon; rows before ``after`` are known to touch nothing.
+    ``last`` is the last row of the horizon; rows before ``after`` are known to touch nothing. ``top``
+    and ``bottom`` are the extremes of the bars ahead, by which quiet stretches are crossed in one step.
     """
     target = entry * (1.0 + side * take_profit)
     stop = entry * (1.0 - side * stop_loss)
-    for j in range(max(first, after), last + 1):
+    upper, lower = max(target, stop), min(target, stop)
+    j = max(first, after)
+    while j <= last:
+        if j + _STRIDE <= last and top[j] < upper and bottom[j] > lower:
+            j += _STRIDE
+            continue
         if j > first and (open_[j] - stop) * side <= 0.0:
             return _STOPPED, j, (open_[j] / entry - 1.0) * side
         if j > first and (open_[j] - target) * side >= 0.0:
@@ -150,6 +161,7 @@ def follow_side(
             return _STOPPED, j, -stop_loss
         if (best - target) * side >= 0.0:
             return _WON, j, take_profit
+        j += 1
     return _TIMED_OUT, last, (close[last] / entry - 1.0) * side
 
 
@@ -188,7 +200,6 @@ def label_of(
     return NEUTRAL
 
 
-@compiled
 def label_paths(
     open_: Floats,
     high: Floats,
@@ -212,7 +223,49 @@ def label_paths(
     short_return = np.full(n, np.nan)
     known = np.zeros(n, np.bool_)
     top, bottom = extremes_ahead(high, low, _STRIDE)
-    for t in range(n - bars):
+    made = label, end_row, long_return, short_return, known
+
+    def part(start: int) -> None:
+        stop = min(start + _ROWS_AT_ONCE, n - bars)
+        label_rows(
+            start, stop, open_, high, low, close, segment, take_profit, stop_loss, top, bottom,
+            bars, cost, symmetric, label, end_row, long_return, short_return, known,
+        )  # fmt: skip
+
+    starts = range(0, n - bars, _ROWS_AT_ONCE)
+    if len(starts) <= 1:
+        for start in starts:
+            part(start)
+    else:  # rows are independent, and compiled code lets go of the interpreter
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(starts))) as pool:
+            list(pool.map(part, starts))
+    return made
+
+
+@compiled
+def label_rows(
+    start: int,
+    stop: int,
+    open_: Floats,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    segment: Times,
+    take_profit: Floats,
+    stop_loss: Floats,
+    top: Floats,
+    bottom: Floats,
+    bars: int,
+    cost: float,
+    symmetric: bool,
+    label: Labels,
+    end_row: Times,
+    long_return: Floats,
+    short_return: Floats,
+    known: Flags,
+) -> None:
+    """Rows ``start`` to ``stop`` of :func:`label_paths`, into its arrays."""
+    for t in range(start, stop):
         target, stop = take_profit[t], stop_loss[t]
         # Segments never fall, so equal ends mean one segment; NaN widths are refused here too.
         if segment[t + bars] != segment[t] or not (target > 0.0 and stop > 0.0):
@@ -226,10 +279,10 @@ def label_paths(
             j += _STRIDE
         j = first_touch(upper, lower, high, low, j, last)
         long_outcome, long_row, long_gross = follow_side(
-            1.0, entry, target, stop, open_, high, low, close, first, last, j
+            1.0, entry, target, stop, open_, high, low, close, top, bottom, first, last, j
         )
         short_outcome, short_row, short_gross = follow_side(
-            -1.0, entry, target, stop, open_, high, low, close, first, last, j
+            -1.0, entry, target, stop, open_, high, low, close, top, bottom, first, last, j
         )
         long_return[t] = long_gross - cost
         short_return[t] = short_gross - cost
@@ -244,4 +297,3 @@ def label_paths(
         )
         end_row[t] = max(long_row, short_row)
         known[t] = True
-    return label, end_row, long_return, short_return, known
