@@ -67,6 +67,11 @@ def _room_of(function: Callable[..., object]) -> Path:
     return source.parent
 
 
+def cores() -> int:
+    """How many threads of compiled code run at once; no result depends on it."""
+    return os.cpu_count() or 1
+
+
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` with Numba in nopython mode; releases the GIL, caches on disk."""
     return _compile(function, inline="never")

@@ -6,7 +6,6 @@ why the two agree whatever the history.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -16,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from riposte.compiled import cores
 from riposte.errors import InputError
 from riposte.features.catalogue import LONGEST_LOOKBACK, FeatureSpec, names, select, version
 from riposte.features.sharing import sharing
@@ -163,7 +163,7 @@ def _fill(
     def fill(start: int) -> None:
         _fill_stretch(values, specs, frame, place_in_segment, start, early)
 
-    threads = min(os.cpu_count() or 1, len(starts))
+    threads = min(cores(), len(starts))
     if threads <= 1:
         for start in starts:
             fill(start)

@@ -16,7 +16,6 @@ Source: M. Lopez de Prado, Advances in Financial Machine Learning (2018), sectio
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from riposte.compiled import compiled
+from riposte.compiled import compiled, cores
 from riposte.errors import InputError, nearest
 from riposte.market.barriers import Barriers, barrier_widths
 from riposte.market.frame import Floats, MarketFrame, Times
@@ -237,7 +236,7 @@ def label_paths(
         for start in starts:
             part(start)
     else:  # rows are independent, and compiled code lets go of the interpreter
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(starts))) as pool:
+        with ThreadPoolExecutor(min(cores(), len(starts))) as pool:
             list(pool.map(part, starts))
     return made
 

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riposte.features.catalogue import combined_version
 from riposte.features.matrix import FeatureMatrix
+from riposte.features.primitives import log_change
 from riposte.features.provision import BUILT_IN, MatrixSource
 from riposte.labels.regimes import fit_regime_rule, regime_labels
 from riposte.labels.returns import forward_end, forward_return
 from riposte.labels.triple_barrier import BarrierLabels, Reading, triple_barrier
-from riposte.labels.weights import uniqueness
+from riposte.labels.weights import return_attribution, uniqueness
 from riposte.layers.contract import TrainingSet
 from riposte.market.barriers import Barriers, barrier_widths
 from riposte.market.frame import Floats, MarketFrame, Times
 from riposte.proof.selection.choose import Selection, SelectionConfig, choose, narrowed
 from riposte.proof.splits import Fold, training_rows
+
+Weighting = Literal["uniqueness", "return"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +93,19 @@ def columns_of(names: Sequence[str], of: Sequence[str]) -> NDArray[np.int64]:
 
 
 def training_set(
-    data: Sequence[SymbolData], fold: Fold, embargo_ns: int, forecast_ns: int | None = None
+    data: Sequence[SymbolData],
+    fold: Fold,
+    embargo_ns: int,
+    forecast_ns: int | None = None,
+    weighting: Weighting = "uniqueness",
 ) -> tuple[TrainingSet, int]:
     """The rows of all symbols that the fold may learn from, in time order; and how many were purged.
 
     A row is purged if its horizon had not ended ``embargo_ns`` before the test, whether or not a barrier
     was reached earlier: keeping only the early ones would show the model fast outcomes alone.
     ``forecast_ns``: horizon of the forward returns to learn, None for none; those not known by then are
-    missing.
+    missing. ``weighting``: rows count by how unique their label is, or by that and by how much the price
+    moved in its life.
     """
     rule = fit_regime_rule([each.frame.between(fold.train_start, fold.train_end) for each in data])
     parts: list[dict[str, NDArray[np.generic]]] = []
@@ -110,7 +119,11 @@ def training_set(
         regimes = regime_labels(each.frame, rule)
         settled = regimes.end_time <= fold.test_start - embargo_ns
         regime = np.where(settled, regimes.label, -1).astype(np.int8)
-        weight = uniqueness(time[keep], each.labels.end_time[keep])
+        lives = time[keep], each.labels.end_time[keep]
+        weight = uniqueness(*lives)
+        if weighting == "return":
+            moved = log_change(each.frame["close"], 1)
+            weight = weight * return_attribution(*lives, time, moved)
         ahead: dict[str, NDArray[np.generic]] = {}
         if forecast_ns is not None:
             ends = forward_end(each.frame, forecast_ns)

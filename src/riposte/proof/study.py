@@ -26,7 +26,7 @@ from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
 from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
-from riposte.proof.dataset import SymbolData, prepare
+from riposte.proof.dataset import SymbolData, Weighting, prepare
 from riposte.proof.metrics import by_group, daily_returns
 from riposte.proof.results import (
     FoldResult,
@@ -60,6 +60,7 @@ class StudyPlan:
     embargo_ns: int = HOUR_NS
     round_trip_cost: float = 0.0014
     selection: SelectionConfig | None = None
+    weighting: Weighting = "uniqueness"
     ladder: tuple[float, ...] = (0.50, 0.55, 0.60, 0.65, 0.70)
     open_interest_threshold: float = 0.3
     random_seeds: int = 20
@@ -146,6 +147,7 @@ def walk(
         round_trip_cost=plan.round_trip_cost,
         min_confidence=plan.engine.rules.min_confidence,
         selection=plan.selection,
+        weighting=plan.weighting,
         versions={name: features.specs[name].version for name in wanted},
     )
     outputs = run_folds(

@@ -20,7 +20,7 @@ from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.stack import DecisionStack, StackConfig, fit_stack
 from riposte.market.frame import Floats
 from riposte.proof import classification
-from riposte.proof.dataset import SymbolData, columns_of, selected, training_set
+from riposte.proof.dataset import SymbolData, Weighting, columns_of, selected, training_set
 from riposte.proof.leak_checks import check_fold, refuse_leaks
 from riposte.proof.results import FoldResult, Silences
 from riposte.proof.selection.choose import SelectionConfig
@@ -54,6 +54,7 @@ class Task:
     min_confidence: float
     shap_rows: int = 24
     selection: SelectionConfig | None = None  # None: all features
+    weighting: Weighting = "uniqueness"
     versions: Mapping[str, str] = field(
         default_factory=dict
     )  # of the features' definitions, by name
@@ -85,7 +86,7 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
     are NaN and its row shows the count of rows there were.
     """
     training, purged = training_set(
-        task.data, fold, task.embargo_ns, task.stack.forecast_horizon_ns
+        task.data, fold, task.embargo_ns, task.stack.forecast_horizon_ns, task.weighting
     )
     refuse_leaks(check_fold(training, fold, task.embargo_ns))
     rows = tuple(test_rows(each, fold) for each in task.data)

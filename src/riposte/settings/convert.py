@@ -166,6 +166,7 @@ def plan_of(settings: Settings) -> StudyPlan:
         bootstrap_resamples=walk.bootstrap_resamples,
         seed=settings.model.seed,
         selection=selection_of(settings),
+        weighting=settings.barriers.weights,
     )
 
 

@@ -145,6 +145,7 @@ class BarrierSettings(Section):
     min_width: Fraction = 0.002
     max_width: Fraction = 0.10
     reading: Literal["symmetric", "upper-lower"] = "symmetric"
+    weights: Literal["uniqueness", "return"] = "uniqueness"
 
 
 class RiskSettings(Section):
