@@ -1,7 +1,6 @@
-"""SPEC section 12, features: the whole catalogue, one live row, and the ratio to the ``ta`` package.
+"""SPEC section 12, features: the whole catalogue, its memory, and one live row.
 
-Both sides compute the indicators they share on the same candles in the same run. The figures that
-count are in the extra info; nothing is asserted about time.
+The figures that count are printed and in the extra info; nothing is asserted about time.
 """
 
 from __future__ import annotations
@@ -9,50 +8,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from riposte.features.catalogue import catalogue, names
-from riposte.features.matrix import build_matrix, feature_values, latest_row
+from riposte.features.catalogue import names
+from riposte.features.matrix import build_matrix, latest_row
 from riposte.market.frame import MarketFrame, make_frame
 from riposte.market.interval import HOUR_NS, MINUTE_NS, parse_interval
 
 MINUTE = parse_interval("1m")
-
-
-def shared(t: Any) -> dict[str, Callable[[], object]]:
-    """Our feature, and the same indicator of the ``ta`` package on a table of candles."""
-    import ta
-
-    m, d, w, v = ta.momentum, ta.trend, ta.volatility, ta.volume
-    return {
-        "rsi": lambda: m.rsi(t.close, 14),
-        "stochastic_rsi": lambda: m.stochrsi(t.close, 14),
-        "stochastic_k": lambda: m.stoch_signal(t.high, t.low, t.close, 14, 3),
-        "williams_r": lambda: m.williams_r(t.high, t.low, t.close, 14),
-        "ultimate_oscillator": lambda: m.ultimate_oscillator(t.high, t.low, t.close),
-        "awesome_oscillator": lambda: m.awesome_oscillator(t.high, t.low),
-        "macd": lambda: d.macd(t.close),
-        "macd_histogram": lambda: d.macd_diff(t.close),
-        "trix": lambda: d.trix(t.close, 15),
-        "adx": lambda: d.adx(t.high, t.low, t.close, 14),
-        "aroon": lambda: d.aroon_up(t.high, t.low, 25) - d.aroon_down(t.high, t.low, 25),
-        "cci": lambda: d.cci(t.high, t.low, t.close, 20),
-        "bollinger_position": lambda: w.bollinger_pband(t.close),
-        "bollinger_width": lambda: w.bollinger_wband(t.close),
-        "average_true_range": lambda: w.average_true_range(t.high, t.low, t.close, 14),
-        "channel_position_24h": lambda: w.donchian_channel_pband(t.high, t.low, t.close, 1440),
-        "chaikin_money_flow": lambda: v.chaikin_money_flow(t.high, t.low, t.close, t.volume),
-        "money_flow_index": lambda: v.money_flow_index(t.high, t.low, t.close, t.volume),
-        "vwap_distance_24h": lambda: v.volume_weighted_average_price(
-            t.high, t.low, t.close, t.volume, 1440
-        ),
-    }
 
 
 def market(rows: int) -> MarketFrame:
@@ -80,12 +47,6 @@ def market(rows: int) -> MarketFrame:
             "open_interest": 1e5 * np.exp(np.cumsum(1e-4 * chance.standard_normal(rows))),
         },
     )
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 @pytest.mark.parametrize("rows", [100_000, 1_000_000])
@@ -144,30 +105,3 @@ def test_one_live_row(interval: str, benchmark: Any) -> None:
     row = benchmark(latest_row, frame)
     benchmark.extra_info["features"] = len(row)
     assert np.isfinite(row).any()
-
-
-def test_against_the_ta_package(benchmark: Any) -> None:
-    pd = pytest.importorskip("pandas")
-    frame = market(50_000)
-    table = pd.DataFrame({n: frame[n] for n in ("open", "high", "low", "close", "volume")})
-    theirs: dict[str, float] = {}
-    ours: dict[str, float] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warm = shared(table.head(3_000))
-        for name, indicator in shared(table).items():
-            warm[name]()
-            theirs[name] = seconds(indicator)
-    for name in theirs:
-        spec = catalogue()[name]
-        feature_values(spec, frame)
-        ours[name] = min(seconds(lambda spec=spec: feature_values(spec, frame)) for _ in range(3))
-    benchmark.pedantic(lambda: [feature_values(catalogue()[n], frame) for n in ours], rounds=3)
-    ratios = {name: theirs[name] / ours[name] for name in ours}
-    total = sum(theirs.values()) / sum(ours.values())
-    benchmark.extra_info["times_faster_than_ta"] = total
-    benchmark.extra_info["by_indicator"] = {name: round(ratio, 1) for name, ratio in ratios.items()}
-    print(
-        f"\nta {sum(theirs.values()):.3f} s, riposte {sum(ours.values()):.3f} s: "
-        f"{total:.1f} times faster, median indicator {np.median(list(ratios.values())):.1f} times"
-    )

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from riposte.labels.triple_barrier import triple_barrier
 from riposte.layers.contract import TrainingSet
+from riposte.layers.forecast.layer import ForecastConfig
+from riposte.layers.signal.layer import SignalConfig
 from riposte.layers.stack import StackConfig, fit_stack
 from riposte.market.barriers import Barriers
 from riposte.market.frame import make_frame
@@ -34,6 +37,8 @@ def fold(rows: int = 8_700, features: int = 120) -> TrainingSet:
         weight=np.full(rows, 0.07),
         regime_label=chance.integers(0, 7, rows).astype(np.int8),
         regime_end=time + DAY_NS,
+        forward_return=0.01 * score,
+        forward_end=time + DAY_NS,
         long_return=np.zeros(rows),
         short_return=np.zeros(rows),
         take_profit=np.full(rows, 0.03),
@@ -66,9 +71,27 @@ def test_fitting_the_stack_on_one_fold(benchmark: Any) -> None:
     assert stack.training.rows == len(training)
 
 
-def test_one_decision(benchmark: Any) -> None:
+MODELS = {
+    "blend": StackConfig(),
+    "stack of four and a forecast": StackConfig(
+        signal=SignalConfig(model="stack", members=("lightgbm", "xgboost", "catboost", "forest")),
+        forecast=ForecastConfig("both", in_signal=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_one_decision(model: str, benchmark: Any) -> None:
     training = fold(3_000)
-    stack = fit_stack(training, StackConfig())
-    width = np.array([0.03])
-    signals = benchmark(stack.signals, training.features[:1], width, width, 0.001)
+    stack = fit_stack(training, MODELS[model])
+    width, time = np.array([0.03]), training.time[-1:]
+    signals = benchmark(stack.signals, training.features[:1], width, width, 0.001, time)
     assert len(signals) == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_explaining_one_decision(model: str, benchmark: Any) -> None:
+    training = fold(3_000)
+    stack = fit_stack(training, MODELS[model])
+    reasons = benchmark(stack.contributions, training.features[:1])
+    assert reasons.shape == (1, len(training.names))
