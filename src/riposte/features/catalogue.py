@@ -74,8 +74,8 @@ class FeatureSpec:
 
     ``columns``: the frame columns it reads; ``inputs``: these and, where it is a parameter,
     ``close_time``. ``lookback(interval)``: how many rows, its own included,
-    its value depends on. ``windows``: the durations (ns) of its window parameters. ``least_bars``:
-    the fewest bars each window must hold for the feature to mean anything.
+    its value depends on. ``windows``: the durations (ns) of its window parameters, ``in_bars(interval)``
+    the same in bars. ``least_bars``: the fewest bars each window must hold for the feature to mean anything.
     """
 
     name: str
@@ -88,16 +88,16 @@ class FeatureSpec:
     doc: str
     windows: Mapping[str, int]
     least_bars: int
+    in_bars: Callable[[Interval], Mapping[str, int]]
 
     def compute(self, inputs: Mapping[str, Floats | Times], interval: Interval) -> Floats:
         """Its values over aligned inputs (columns by name, and ``close_time``), one per row."""
         arguments = {name: inputs[name] for name in self.inputs}
-        return self.function(**arguments, **_in_bars(self.windows, interval))
+        return self.function(**arguments, **self.in_bars(interval))
 
     def suits(self, interval: Interval) -> bool:
         """Whether every window holds enough bars of that interval."""
-        shortest = self.least_bars * interval.ns
-        return all(duration_ns >= shortest for duration_ns in self.windows.values())
+        return not self.windows or min(self.windows.values()) >= self.least_bars * interval.ns
 
     @property
     def version(self) -> str:
@@ -253,27 +253,24 @@ def _spec(
     missing = [section for section in _SECTIONS if section not in sections]
     if missing:
         raise InputError(f"feature {name!r}: its docstring lacks a line '{missing[0]}: ...'")
+
+    @functools.cache  # a live row asks for every feature's at every bar
+    def in_bars(interval: Interval) -> Mapping[str, int]:
+        return {each: interval.bars(duration_ns) for each, duration_ns in windows.items()}
+
     return FeatureSpec(
         name=name,
         group=group,
         columns=tuple(parameter for parameter in parameters if parameter in COLUMNS),
         inputs=tuple(parameter for parameter in parameters if parameter not in windows),
         unit=sections["Unit"],
-        lookback=functools.cache(lambda interval: lookback(**_in_bars(windows, interval))),
+        lookback=functools.cache(lambda interval: lookback(**in_bars(interval))),
         function=function,
         doc=doc,
         windows=MappingProxyType(windows),
         least_bars=least_bars,
+        in_bars=in_bars,
     )
-
-
-def _in_bars(windows: Mapping[str, int], interval: Interval) -> Mapping[str, int]:
-    return _bars_of(tuple(windows.items()), interval)
-
-
-@functools.cache  # a live row asks for every feature's at every bar
-def _bars_of(windows: tuple[tuple[str, int], ...], interval: Interval) -> Mapping[str, int]:
-    return MappingProxyType({name: interval.bars(duration_ns) for name, duration_ns in windows})
 
 
 @functools.cache

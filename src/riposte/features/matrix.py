@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +26,6 @@ _GROUP = 16
 # Rows computed at once: long against the longest look-back, short enough for what they share.
 _STRETCH = 65_536
 # Features whose look-backs end in the same of these are computed together for a live row.
-_FEW_ROWS = 1_024
 _WINDOWS = (64, 256, 1_024, 4_096, np.iinfo(np.int64).max)
 
 
@@ -115,8 +113,7 @@ def latest_row(
             alike = [specs[place] for place in places]
             first = len(frame) - int(lookbacks[places].max())
             inputs = _inputs(alike, frame, first, len(frame))
-            # Of a few rows it is quicker to compute a thing twice than to remember it.
-            with sharing() if most > _FEW_ROWS else nullcontext():
+            with sharing():
                 for place, spec in zip(places, alike, strict=True):
                     row[place] = _compute(spec, inputs, interval, len(frame) - first)[-1]
     return row

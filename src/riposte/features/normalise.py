@@ -16,6 +16,7 @@ is finite but has no bound, since more than half of the window may lie as close 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import itertools
@@ -289,6 +290,12 @@ def normalised(spec: FeatureSpec, method: str, window: str) -> FeatureSpec:
     def lookback(interval: Interval) -> int:
         return spec.lookback(interval) + interval.bars(duration_ns) - 1
 
+    windows = {**spec.windows, _WINDOW: duration_ns}
+
+    @functools.cache
+    def in_bars(interval: Interval) -> Mapping[str, int]:
+        return {each: interval.bars(ns) for each, ns in windows.items()}
+
     formula, unit = _WORDS[method]
     summary = spec.doc.splitlines()[0] if spec.doc else spec.name
     return NormalisedSpec(
@@ -301,7 +308,8 @@ def normalised(spec: FeatureSpec, method: str, window: str) -> FeatureSpec:
         function=compute,
         doc=f"{summary}\n\nFormula: {formula} over {window}, x = {spec.name}\nUnit: {unit}\n"
         f"Look-back: that of {spec.name} and {window}\nSource: {spec.name}, normalised",
-        windows=MappingProxyType({**spec.windows, _WINDOW: duration_ns}),
+        windows=MappingProxyType(windows),
         least_bars=spec.least_bars,
+        in_bars=in_bars,
         inner=spec,
     )

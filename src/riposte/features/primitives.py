@@ -52,7 +52,7 @@ def ratio(top: Floats, bottom: Floats, empty: float = 0.0) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         out: Floats = top / bottom
     zero = bottom == 0
-    if zero.any():
+    if np.count_nonzero(zero):
         out[zero & ~np.isnan(top)] = empty
     return out
 
@@ -71,7 +71,7 @@ def _log_of_ratio(top: Floats, bottom: Floats, otherwise: float, out: Floats) ->
         np.divide(top, bottom, out=out)
         np.log(out, out=out)
     odd = ~((top > 0) & (bottom > 0))
-    if odd.any():
+    if np.count_nonzero(odd):
         out[odd & ~(np.isnan(top) | np.isnan(bottom))] = otherwise
 
 

@@ -41,16 +41,15 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def remembered(*args: P.args, **kwargs: P.kwargs) -> R:
         kept = _kept.get()
-        if kept is None:
+        if kept is None or kwargs:
             return function(*args, **kwargs)
-        given = (*args, *kwargs.values())
-        key = (function, *kwargs, *(id(a) if isinstance(a, np.ndarray) else a for a in given))
+        key = (function, *[id(a) if type(a) is np.ndarray else a for a in args])
         found = kept.get(key)
-        if found is None:
-            result = _read_only(function(*args, **kwargs))
-            kept[key] = (result, given)
-            return result
-        return found[0]  # type: ignore[return-value]
+        if found is not None:
+            return found[0]  # type: ignore[return-value]
+        result = _read_only(function(*args, **kwargs))
+        kept[key] = (result, args)
+        return result
 
     return remembered
 
@@ -58,9 +57,12 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
 def writable(values: Floats) -> Floats:
     """The values as an array that compiled code takes without compiling once more: C order, not
     read-only. A copy is made only where there is none such behind a read-only view. Nobody writes to it."""
+    flags = values.flags
+    if flags.writeable and flags.c_contiguous and values.dtype == np.float64:
+        return values
     behind = values.base
     if (
-        not values.flags.writeable
+        not flags.writeable
         and isinstance(behind, np.ndarray)
         and behind.flags.writeable
         and behind.flags.c_contiguous
@@ -73,10 +75,10 @@ def writable(values: Floats) -> Floats:
 
 def _read_only(result: R) -> R:
     """Views of the arrays that cannot be written through."""
-    if isinstance(result, tuple):
-        return tuple(_read_only(each) for each in result)  # type: ignore[return-value]
     if isinstance(result, np.ndarray):
         view = result.view()
         view.flags.writeable = False
         return view
+    if isinstance(result, tuple):
+        return tuple([_read_only(each) for each in result])  # type: ignore[return-value]
     return result
