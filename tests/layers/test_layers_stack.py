@@ -201,3 +201,20 @@ def test_a_wrong_model_name_or_setting_is_refused_with_the_nearest_right_one() -
         StackConfig(inner_splits=0)
     with pytest.raises(InputError, match="direction_prior must be above 0"):
         SignalConfig(direction_prior=0.0)
+
+
+def test_looking_harder_at_some_rows_does_not_change_how_often_things_happen() -> None:
+    training = training_set(4000, skill=0.5)
+    harder = np.where(training.label == 0, 0.1, 1.0)  # as rows that moved are by their returns
+    unseen = training_set(4000, seed=5, skill=0.5)
+    widths = np.full(len(unseen), 0.02)
+
+    def says_neutral(training: TrainingSet) -> float:
+        stack = fit_stack(training, CONFIG)
+        said = stack.signals(unseen.features, widths, widths, COST, unseen.time)
+        return float(said.probabilities[:, 1].mean())
+
+    came = float((unseen.label == 0).mean())
+    assert says_neutral(replaced(training, weight=harder)) < came - 0.1
+    honest = replaced(training, weight=harder, uniqueness=np.ones(len(training)))
+    assert says_neutral(honest) == pytest.approx(came, abs=0.03)

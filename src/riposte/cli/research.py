@@ -339,9 +339,16 @@ def backtest(
     if json:
         print_json({"from": format_time(int(result.time[0])), **result.metrics})
         return
+    late = int(result.time[-1]) >= stack.silence.expires
+    expired = (
+        f" The model expired on {format_time(stack.silence.expires)} and opened nothing after that "
+        "(model.expires_after)."
+        if late
+        else ""
+    )
     out.print(
         f"From {format_time(int(result.time[0]))}: earlier history is left out because the model "
-        "was trained on it."
+        f"was trained on it.{expired}"
     )
     rows = [
         (METRICS[key].label, percent(value) if METRICS[key].unit == "fraction" else number(value))

@@ -49,6 +49,8 @@ class TrainingSet:
     ``take_profit``, ``stop_loss`` the barrier widths. ``feature_version`` is the hash of the features'
     definitions, "" if there is none. ``forward_return`` is what the price did over the forecast's
     horizon, as a fraction, NaN where unknown, known at ``forward_end``; None where nobody asked.
+    ``uniqueness``: the part of ``weight`` that says how many independent cases the rows are, where the
+    weight says more than that; see :attr:`evidence`.
     """
 
     features: Floats
@@ -67,6 +69,13 @@ class TrainingSet:
     feature_version: str = ""
     forward_return: Floats | None = None
     forward_end: Times | None = None
+    uniqueness: Floats | None = None
+
+    @property
+    def evidence(self) -> Floats:
+        """How much of an independent case each row is (n,): what probabilities are calibrated and scored
+        with. Learners may be told to look harder at some rows; how often things happen is not theirs."""
+        return self.weight if self.uniqueness is None else self.uniqueness
 
     def __len__(self) -> int:
         return len(self.time)

@@ -314,7 +314,7 @@ def _fit_silence(
             fit_side_sets(
                 probabilities[judged],
                 training.label[judged].astype(np.int64) + 1,
-                training.weight[judged] / len(np.unique(training.symbol)),
+                training.evidence[judged] / len(np.unique(training.symbol)),
                 rule.coverage,
             )
             if rule.coverage > 0.0

@@ -121,10 +121,11 @@ def training_set(
         regime = np.where(settled, regimes.label, -1).astype(np.int8)
         lives = time[keep], each.labels.end_time[keep]
         weight = uniqueness(*lives)
+        ahead: dict[str, NDArray[np.generic]] = {}
         if weighting == "return":
+            ahead["uniqueness"] = weight
             moved = log_change(each.frame["close"], 1)
             weight = weight * return_attribution(*lives, time, moved)
-        ahead: dict[str, NDArray[np.generic]] = {}
         if forecast_ns is not None:
             ends = forward_end(each.frame, forecast_ns)
             early = ends <= fold.test_start - embargo_ns

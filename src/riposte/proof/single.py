@@ -155,8 +155,4 @@ def backtest_model(
     )
     unseen = between(inputs, learned_until, int(inputs.time[-1]))
     note = f"Out of sample from {format_time(int(unseen.time[0]))}."
-    if int(unseen.time[-1]) >= stack.silence.expires:
-        note += (
-            f" The model expired on {format_time(stack.silence.expires)} and opened nothing after."
-        )
     return outcome("Model", note, run(unseen, plan.engine), plan.engine.starting_equity)

@@ -139,7 +139,7 @@ def fit_signal(
             f"stretches must hold {least_rows} rows whose labels are known when it ends",
             hint="train on a longer window",
         )
-    overlap = training.weight[judged]
+    overlap = training.evidence[judged]
     calibration = fit_side_calibration(
         margins[:, judged],
         target[judged],
