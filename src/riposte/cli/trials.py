@@ -1,11 +1,16 @@
-"""What the verbs tell the trial log, and what it tells them."""
+"""``riposte trials``, what the verbs tell the trial log, and what it tells them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
+import typer
+
 import riposte
-from riposte.cli.market import Market
+from riposte.cli.display import number, out, print_json, table
+from riposte.cli.market import Market, database_of
+from riposte.cli.options import ConfigFiles, Given, Json
 from riposte.proof.trials import (
     FIRST,
     Kind,
@@ -18,7 +23,46 @@ from riposte.proof.trials import (
 )
 from riposte.settings.convert import plan_of
 from riposte.settings.schema import Settings
-from riposte.stores.trial_log import TrialLog
+from riposte.stores.trial_log import TrialLines, TrialLog
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("trials")(trials)
+
+
+def trials(config: ConfigFiles = None, json: Json = False) -> None:
+    """Verify the log of every attempt, and count what it holds."""
+    found = read_chain(log_of(Given(config=config).load().settings).lines())
+    counts = Counter(trial.kind for trial in found)
+    different = {
+        kind: len({(t.settings, t.data) for t in found if t.kind == kind}) for kind in counts
+    }
+    if json:
+        print_json(
+            {kind: {"runs": counts[kind], "different": different[kind]} for kind in sorted(counts)}
+        )
+        return
+    rows = [
+        (kind, number(counts[kind], 0), number(different[kind], 0),
+         max(trial.made for trial in found if trial.kind == kind))
+        for kind in sorted(counts)
+    ]  # fmt: skip
+    out.print(table("", ("kind", "runs", "different", "last"), rows))
+    out.print(f"{number(len(found), 0)} lines, the chain is whole.")
+
+
+def log_of(settings: Settings) -> TrialLines:
+    """The trial log: in the database where market data is kept there, else in a file.
+
+    Raises:
+        InputError: if PostgreSQL is chosen and no address is given.
+    """
+    if settings.data.store == "lake":
+        return TrialLog(settings.data.trials)
+    from riposte.stores.postgres_trial_log import PostgresTrialLog
+
+    return PostgresTrialLog(database_of(settings))
 
 
 def trial_of(
@@ -42,9 +86,7 @@ def trial_of(
 
 def log_trial(settings: Settings, trial: Trial) -> None:
     """Append the trial."""
-    TrialLog(settings.data.trials).append(
-        lambda last: line(trial, FIRST if last is None else line_hash(last))
-    )
+    log_of(settings).append(lambda last: line(trial, FIRST if last is None else line_hash(last)))
 
 
 def earlier_variants(settings: Settings, trial: Trial) -> int:
@@ -53,4 +95,4 @@ def earlier_variants(settings: Settings, trial: Trial) -> int:
     Raises:
         DataError: if the log was changed.
     """
-    return variants(read_chain(TrialLog(settings.data.trials).lines()), trial)
+    return variants(read_chain(log_of(settings).lines()), trial)
