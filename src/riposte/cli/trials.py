@@ -69,7 +69,6 @@ def trial_of(
     kind: Kind, settings: Settings, market: Market, made: str, scores: Mapping[str, float]
 ) -> Trial:
     """A run of a verb as a trial: what decides its numbers, and what came out."""
-    deciding = (plan_of(settings), settings.features, settings.costs)
     return Trial(
         kind=kind,
         made=made,
@@ -78,10 +77,15 @@ def trial_of(
         start_ns=min(int(frame.open_time[0]) for frame in market.frames),
         stop_ns=max(int(frame.close_time[-1]) for frame in market.frames),
         data=market.version,
-        settings=settings_hash(deciding),
+        settings=hash_of(settings),
         code=riposte.__version__,
         scores=scores,
     )
+
+
+def hash_of(settings: Settings) -> str:
+    """A hash of all settings that decide the numbers of a run."""
+    return settings_hash((plan_of(settings), settings.features, settings.costs))
 
 
 def log_trial(settings: Settings, trial: Trial) -> None:
