@@ -87,7 +87,7 @@ def tune(
     """Search for better hyper-parameters, beside the shipped ones, inside the training window."""
     _need_optuna()
     from riposte.proof.tuning.standing import standing
-    from riposte.proof.tuning.study import CONFIGURED, SHIPPED, begin, open_study
+    from riposte.proof.tuning.study import CONFIGURED, SHIPPED, begin, opened_study
     from riposte.proof.tuning.workers import run_search
 
     given = Given(config, preset, symbols, interval, timerange, workers, seed)
@@ -117,7 +117,8 @@ def tune(
             over=lambda: time.monotonic() >= ends,
             progress=lambda done, wanted: shown("trials", done, wanted),
         )
-    found = standing(open_study(search), sum(stage.weight.sum() for stage in search.stages))
+    with opened_study(search) as kept:
+        found = standing(kept, float(sum(stage.weight.sum() for stage in search.stages)))
     if write is not None:
         write_atomically(write, _as_toml(found, study, market).encode())
     if json:

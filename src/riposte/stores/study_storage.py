@@ -79,24 +79,31 @@ class StudyStorage:
             connection.execute(f"create schema if not exists {SCHEMA}")
             yield
 
-    def open(self) -> RDBStorage:
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[RDBStorage]:
         """Optuna's storage; its tables are made if they are not there (do so :meth:`alone`).
 
         Raises:
             StorageError: if it cannot be used.
         """
         url, connect = self._for_sqlalchemy()
-        with self.explained(), warnings.catch_warnings():
+        with self._explained(), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.storages.RDBStorage(
+            made = optuna.storages.RDBStorage(
                 url,
                 engine_kwargs={"connect_args": connect, "pool_pre_ping": True},
                 heartbeat_interval=HEARTBEAT_S,
                 grace_period=GRACE_S,
             )
+        try:
+            with self._explained():
+                yield made
+        finally:
+            made.remove_session()
+            made.engine.dispose()
 
     @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Turn what the database says into one sentence, the password left out."""
         try:
             yield

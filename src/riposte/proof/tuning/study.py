@@ -9,10 +9,11 @@ falls behind the median of its predecessors on the stages so far is pruned.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,18 +141,16 @@ def begin(search: Search, deciding: Mapping[str, str], first: Mapping[str, Signa
         InputError: naming what is different.
         StorageError: if the storage cannot be used.
     """
-    with search.storage.alone():
-        study = open_study(search)
-        with search.storage.explained():
-            if not study.user_attrs:
-                study.set_user_attr("deciding", dict(deciding))
-            _refuse_other(search.name, study.user_attrs["deciding"], deciding)
-            release_dead(study)
-            live = (*DONE, TrialState.WAITING, TrialState.RUNNING)
-            there = {t.user_attrs.get("origin") for t in study.get_trials(states=live)}
-            for origin, config in first.items():
-                if origin not in there:
-                    study.enqueue_trial(dict(values_of(config)), user_attrs={"origin": origin})
+    with search.storage.alone(), opened_study(search) as study:
+        if not study.user_attrs:
+            study.set_user_attr("deciding", dict(deciding))
+        _refuse_other(search.name, study.user_attrs["deciding"], deciding)
+        release_dead(study)
+        live = (*DONE, TrialState.WAITING, TrialState.RUNNING)
+        there = {t.user_attrs.get("origin") for t in study.get_trials(states=live)}
+        for origin, config in first.items():
+            if origin not in there:
+                study.enqueue_trial(dict(values_of(config)), user_attrs={"origin": origin})
 
 
 def _refuse_other(name: str, begun: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -168,16 +167,16 @@ def _refuse_other(name: str, begun: Mapping[str, str], now: Mapping[str, str]) -
         )
 
 
-def open_study(search: Search) -> optuna.Study:
+@contextlib.contextmanager
+def opened_study(search: Search) -> Iterator[optuna.Study]:
     """The study, with the search's sampler and pruner.
 
     Raises:
         StorageError: if the storage cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    storage = search.storage.open()
-    with search.storage.explained():
-        return optuna.create_study(
+    with search.storage.opened() as storage:
+        yield optuna.create_study(
             study_name=search.name,
             storage=storage,
             sampler=SeededSampler(search.stack.seed, alone=search.alone),
@@ -196,9 +195,8 @@ def run_trial(study: optuna.Study, search: Search, stop: Callable[[], bool]) -> 
 
     Raises:
         RiposteError: what a fit or the trial log says; the trial then counts as failed.
-        StorageError: if the storage cannot be used.
     """
-    with search.storage.explained(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.optimize(lambda trial: _judge(trial, search, stop), n_trials=1, catch=(StoppedError,))
 

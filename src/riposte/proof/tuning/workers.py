@@ -7,6 +7,7 @@ workers end at the next stage. Nothing is shared that a killed process could lea
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from multiprocessing.process import BaseProcess
 import optuna
 
 from riposte.errors import RiposteError
-from riposte.proof.tuning.study import Search, finished, open_study, release_dead, run_trial
+from riposte.proof.tuning.study import Search, finished, opened_study, release_dead, run_trial
 
 _PATIENCE_S = 10.0  # for a stage that is being fitted when the search ends
 _LOOK_S = 0.5
@@ -45,22 +46,19 @@ def run_search(
     Raises:
         RiposteError: what a worker could not do, or if all workers were killed.
     """
-    study = open_study(search)
-    if workers <= 1:
-        while (done := finished(study)) < wanted and not over():
-            progress(done, wanted)
-            run_trial(study, search, lambda: False)
+    with opened_study(search) as study:
+        if workers <= 1:
+            while (done := finished(study)) < wanted and not over():
+                progress(done, wanted)
+                run_trial(study, search, lambda: False)
+        elif finished(study) < wanted and not over():
+            staff = [_hired(search) for _ in range(workers)]
+            try:
+                _lead(study, staff, wanted, over, progress)
+            finally:
+                _dismiss(staff)
+                release_dead(study)
         progress(finished(study), wanted)
-        return
-    if finished(study) >= wanted or over():
-        return
-    staff = [_hired(search) for _ in range(workers)]
-    try:
-        _lead(study, staff, wanted, over, progress)
-    finally:
-        _dismiss(staff)
-        with search.storage.explained():
-            release_dead(study)
 
 
 def _lead(
@@ -78,7 +76,8 @@ def _lead(
         for worker in at_work:
             # A worker that is not ready yet counts as busy: it can only begin fewer than we allow.
             if not worker.busy and done + begun < wanted and not over():
-                worker.pipe.send("trial")
+                with contextlib.suppress(ConnectionError):  # it died: its pipe will say so
+                    worker.pipe.send("trial")
                 worker.busy = True
                 begun += 1
         if not begun:
@@ -131,13 +130,14 @@ def _work(search: Search, pipe: Connection) -> None:
     """The life of a worker. A closed pipe ends it; an interrupt is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        study = open_study(search)
-        pipe.send("ready")
-        while True:
-            pipe.recv()
-            run_trial(study, search, pipe.poll)
+        with opened_study(search) as study:
             pipe.send("ready")
+            while True:
+                pipe.recv()
+                run_trial(study, search, pipe.poll)
+                pipe.send("ready")
     except (EOFError, ConnectionError):
         return
     except Exception as error:  # noqa: BLE001  the parent raises it
-        pipe.send(error)
+        with contextlib.suppress(ConnectionError):
+            pipe.send(error)
