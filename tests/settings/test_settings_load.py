@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from riposte.engine.parameters import NEVER, Limits, Sizing
 from riposte.engine.state import looser
 from riposte.errors import InputError
+from riposte.layers.signal.layer import SignalConfig
+from riposte.layers.stack import StackConfig
 from riposte.market.interval import HOUR_NS, MINUTE_NS
 from riposte.settings.convert import (
     barriers_of,
@@ -16,8 +19,9 @@ from riposte.settings.convert import (
     limits_of,
     parse_timerange,
     plan_of,
+    stack_of,
 )
-from riposte.settings.load import PRESETS, load_settings
+from riposte.settings.load import PRESETS, known_keys, load_settings
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -68,6 +72,8 @@ REFUSED = [
     ("[data]\nsymbols = []\n", ["data.symbols"]),
     ("[barriers]\nhorizon = '1 fortnight'\n", ["barriers.horizon", "24h"]),
     ("[position]\nmin_confidence = 0.3\n", ["position.min_confidence"]),
+    ("[model.xgboost]\nrounds = 0\n", ["model.xgboost.rounds = 0", "greater than or equal to 1"]),
+    ("[model.xgboost]\nleaves = 3\n", ["model.xgboost.leaves", "did you mean"]),
     ("[position]\nsizing = 'martingale'\n", ["position.sizing", "fractional-kelly"]),
     ("preset = 'yolo'\n", ["yolo", "survival"]),
     ("[risk\n", ["not valid TOML"]),
@@ -156,3 +162,36 @@ def test_a_time_range_is_read_like_the_field_writes_it() -> None:
     for bad in ("2024", "20240201-20240101", "20241301-", "-", "a-b"):
         with pytest.raises(InputError, match="time range"):
             parse_timerange(bad)
+
+
+LEARNERS = ("lightgbm", "xgboost", "catboost", "forest")
+
+
+def test_without_settings_the_learners_are_as_they_are_shipped(tmp_path: Path) -> None:
+    assert stack_of(load_settings(folder=tmp_path).settings) == StackConfig()
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_number_of_a_learner_can_be_set_and_reaches_it(tmp_path: Path, name: str) -> None:
+    shipped = getattr(SignalConfig(), name)
+    numbers = {f.name for f in fields(shipped)} - {"forest"}
+    assert {k for k in known_keys() if k.startswith(f"model.{name}.")} == {
+        f"model.{name}.{number}" for number in numbers
+    }
+    wanted = {number: getattr(shipped, number) * 0.5 for number in numbers}
+    wanted |= {n: int(v) for n, v in wanted.items() if isinstance(getattr(shipped, n), int)}
+    flags = {f"model.{name}.{number}": value for number, value in wanted.items()}
+    made = getattr(stack_of(load_settings(flags=flags, folder=tmp_path).settings).signal, name)
+    assert made == replace(shipped, **wanted)
+
+
+def test_a_table_of_a_learner_sets_only_what_it_names(tmp_path: Path) -> None:
+    text = "[model]\nbalance = 0.25\n[model.regime]\nrounds = 9\n[model.lightgbm]\nleaves = 3\n"
+    path = written(tmp_path, "m.toml", text)
+    environment = {"RIPOSTE__MODEL__LIGHTGBM__ROUNDS": "80"}
+    stack = stack_of(load_settings([path], environment=environment, folder=tmp_path).settings)
+    shipped = StackConfig()
+    assert stack.regime.lightgbm == replace(shipped.regime.lightgbm, rounds=9)
+    assert stack.signal == replace(
+        shipped.signal, balance=0.25, lightgbm=replace(shipped.signal.lightgbm, leaves=3, rounds=80)
+    )

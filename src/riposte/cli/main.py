@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import riposte
-from riposte.cli import config, data, demo, doctor, features, models, research
+from riposte.cli import config, data, demo, doctor, features, models, research, trials, tune
 from riposte.cli.display import err
 from riposte.errors import RiposteError
 
@@ -27,9 +27,11 @@ VERBS = (
     "features",
     "labels",
     "train",
+    "tune",
     "explain",
     "walkforward",
     "backtest",
+    "trials",
     "models",
     "report",
     "config",
@@ -76,6 +78,8 @@ doctor.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 research.register(app)
+tune.register(app)
+trials.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 demo.register(app)

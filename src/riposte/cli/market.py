@@ -52,14 +52,23 @@ def open_store(settings: Settings) -> Store:
     """
     if settings.data.store == "lake":
         return Lake(settings.data.lake)
+    from riposte.stores.postgres import Postgres
+
+    return Postgres(database_of(settings))
+
+
+def database_of(settings: Settings) -> str:
+    """The address of the database, a secret.
+
+    Raises:
+        InputError: if none is given.
+    """
     if settings.data.database is None:
         raise InputError(
             "data.store is postgresql, but no database is named",
             hint="set RIPOSTE_DATABASE to postgresql://user:password@host:5432/name",
         )
-    from riposte.stores.postgres import Postgres
-
-    return Postgres(settings.data.database.get_secret_value())
+    return settings.data.database.get_secret_value()
 
 
 def features_of(settings: Settings) -> MatrixSource:

@@ -38,11 +38,18 @@ from riposte.layers.contract import (
 from riposte.layers.ensemble import Scores
 from riposte.layers.forecast.layer import (
     ForecastConfig,
+    ForecastFit,
     ForecastLayer,
     ForecastScores,
     fit_forecast,
 )
-from riposte.layers.regime.layer import RegimeConfig, RegimeLayer, fit_regime, raw_probabilities
+from riposte.layers.regime.layer import (
+    RegimeConfig,
+    RegimeFit,
+    RegimeLayer,
+    fit_regime,
+    raw_probabilities,
+)
 from riposte.layers.signal.layer import SignalConfig, SignalLayer, fit_signal
 from riposte.layers.signal.rule import likelier_side, pays
 from riposte.layers.splits import forward_splits
@@ -236,16 +243,52 @@ class DecisionStack:
     def _joined(self, features: Floats) -> tuple[Floats, Floats]:
         """(features with the lower layers' columns beside them, calibrated regime probabilities)."""
         check_features(features, len(self.names), self.names, what="the decision stack")
-        if self.regime is None:
-            beside = calibrated = np.full((len(features), len(REGIMES)), np.nan)
-        else:
-            margins = self.regime.margins(features)
-            beside = raw_probabilities(margins)
-            calibrated = self.regime.calibration.probabilities(margins)
-        parts = [features, beside]
-        if self.forecast is not None and self.forecast.in_signal:
-            parts.append(self.forecast.expected(features))
-        return np.hstack(parts), calibrated
+        return _joined(features, self.regime, self.forecast)
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """The layers under the signal layer, fitted, and what that layer is fitted on: ``joined`` are the
+    features with what these layers said out of fold beside them (n, k + what they add)."""
+
+    regime: RegimeFit | None
+    forecast: ForecastFit | None
+    joined: Floats
+
+    def answered(self, features: Floats) -> Floats:
+        """Rows (n, k) with what the fitted layers say of them beside them, as in a decision."""
+        regime = None if self.regime is None else self.regime.layer
+        return _joined(features, regime, None if self.forecast is None else self.forecast.layer)[0]
+
+
+def _joined(
+    features: Floats, regime: RegimeLayer | None, forecast: ForecastLayer | None
+) -> tuple[Floats, Floats]:
+    """(features with the lower layers' columns beside them, calibrated regime probabilities)."""
+    if regime is None:
+        beside = calibrated = np.full((len(features), len(REGIMES)), np.nan)
+    else:
+        margins = regime.margins(features)
+        beside = raw_probabilities(margins)
+        calibrated = regime.calibration.probabilities(margins)
+    parts = [features, beside]
+    if forecast is not None and forecast.in_signal:
+        parts.append(forecast.expected(features))
+    return np.hstack(parts), calibrated
+
+
+def fit_below(
+    training: TrainingSet, stretches: tuple[tuple[int, int], ...], config: StackConfig
+) -> Below:
+    """Fit the layers under the signal layer; they do not depend on its settings."""
+    regime = fit_regime(training, stretches, config.regime, config.seed, config.least_rows)
+    forecast = fit_forecast(training, stretches, config.forecast, config.seed, config.least_rows)
+    beside = [
+        np.full((len(training), len(REGIMES)), np.nan) if regime is None else regime.out_of_fold
+    ]
+    if forecast is not None and forecast.layer.in_signal:
+        beside.append(forecast.out_of_fold)
+    return Below(regime, forecast, np.hstack([training.features, *beside]))
 
 
 def fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
@@ -261,15 +304,11 @@ def fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
         )
     check_features(training.features, len(training.names), training.names)
     stretches = forward_splits(training.time, config.inner_splits)
-    regime = fit_regime(training, stretches, config.regime, config.seed, config.least_rows)
-    forecast = fit_forecast(training, stretches, config.forecast, config.seed, config.least_rows)
-    beside = [
-        np.full((len(training), len(REGIMES)), np.nan) if regime is None else regime.out_of_fold
-    ]
-    if forecast is not None and forecast.layer.in_signal:
-        beside.append(forecast.out_of_fold)
-    joined = np.hstack([training.features, *beside])
-    signal = fit_signal(training, joined, stretches, config.signal, config.seed, config.least_rows)
+    below = fit_below(training, stretches, config)
+    regime, forecast = below.regime, below.forecast
+    signal = fit_signal(
+        training, below.joined, stretches, config.signal, config.seed, config.least_rows
+    )
     scores = {"signal": signal.scores}
     if regime is not None:
         scores["regime"] = regime.scores

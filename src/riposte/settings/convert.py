@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import get_args
 
 from riposte.engine.parameters import (
     NEVER,
@@ -18,7 +20,8 @@ from riposte.engine.parameters import (
 from riposte.errors import InputError
 from riposte.layers.abstention.rule import NO_END, AbstentionConfig
 from riposte.layers.forecast.layer import ForecastConfig
-from riposte.layers.signal.layer import SignalConfig
+from riposte.layers.regime.layer import RegimeConfig
+from riposte.layers.signal.layer import LearnerName, SignalConfig
 from riposte.layers.stack import StackConfig
 from riposte.market.barriers import Barriers
 from riposte.market.interval import (
@@ -31,6 +34,7 @@ from riposte.market.interval import (
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.study import StudyPlan
+from riposte.settings.learners import learner_with
 from riposte.settings.schema import Settings
 
 # Why barriers depend on the bar: a barrier is judged on bars, so the horizon must hold many of them and
@@ -109,10 +113,21 @@ def engine_of(settings: Settings) -> EngineConfig:
 def stack_of(settings: Settings) -> StackConfig:
     """What the layers are fitted with."""
     model = settings.model
+    signal, regime = SignalConfig(), RegimeConfig()
+    learners = {
+        name: learner_with(getattr(signal, name), getattr(model, name))
+        for name in get_args(LearnerName)
+    }
     return StackConfig(
         signal=SignalConfig(
-            model=model.signal, members=model.members, components=settings.features.components
+            model=model.signal,
+            members=model.members,
+            balance=model.balance,
+            direction_prior=model.direction_prior,
+            components=settings.features.components,
+            **learners,
         ),
+        regime=replace(regime, lightgbm=learner_with(regime.lightgbm, model.regime)),
         forecast=ForecastConfig(
             model=model.forecast,
             horizon_ns=model.forecast_horizon,

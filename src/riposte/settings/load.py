@@ -77,9 +77,20 @@ def known_keys() -> dict[str, str]:
     for section, field in Settings.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            for name in kind.model_fields:
-                keys[f"{section}.{name}"] = section
+            keys |= dict.fromkeys(_keys_of(kind, section), section)
     return keys
+
+
+def _keys_of(kind: type[BaseModel], path: str) -> list[str]:
+    """The dotted keys of a section and of the tables in it."""
+    found: list[str] = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += _keys_of(inner, f"{path}.{name}")
+        else:
+            found.append(f"{path}.{name}")
+    return found
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -152,7 +163,9 @@ def _validated(merged: Mapping[str, tuple[Any, str]]) -> Loaded:
         settings = Settings.model_validate(nested(good))
     except ValidationError as error:
         for each in error.errors():
-            key = ".".join(str(part) for part in each["loc"][:2])
+            parts = [str(part) for part in each["loc"]]
+            places = (".".join(parts[:length]) for length in range(len(parts), 1, -1))
+            key = next((place for place in places if place in known), ".".join(parts[:2]))
             source = merged[key][1] if key in merged else "defaults"
             problems.append(f"{source}: {key} = {_shown(each['input'])}: {_plain(each['msg'])}")
     if problems or settings is None:

@@ -18,10 +18,18 @@ from pydantic import (
 from riposte.engine.parameters import NEVER
 from riposte.errors import InputError
 from riposte.layers.forecast.layer import ForecastModel
-from riposte.layers.signal.layer import LearnerName, SignalModel
+from riposte.layers.regime.layer import RegimeConfig
+from riposte.layers.signal.layer import LearnerName, SignalConfig, SignalModel
 from riposte.market.instrument import parse_symbol
 from riposte.market.interval import format_duration, parse_duration, parse_interval
 from riposte.market.series import kind_of
+from riposte.settings.learners import (
+    LightGBMSettings,
+    TreeSettings,
+    XGBoostSettings,
+    over,
+    shipped,
+)
 
 
 def _duration(value: object) -> object:
@@ -207,6 +215,10 @@ class PositionSettings(Section):
     exit_on_reversal: bool = True
 
 
+_SIGNAL = SignalConfig()
+_REGIME = RegimeConfig()
+
+
 class ModelSettings(Section):
     """What is fitted."""
 
@@ -215,6 +227,8 @@ class ModelSettings(Section):
         "lightgbm",
         "xgboost",
     )  # of a blend or stack
+    balance: Annotated[float, Field(ge=0, le=1)] = _SIGNAL.balance
+    direction_prior: Annotated[float, Field(gt=0, le=10)] = _SIGNAL.direction_prior
     forecast: ForecastModel = "off"
     forecast_horizon: Duration = parse_duration("4h")
     forecast_in_signal: bool = False
@@ -223,6 +237,21 @@ class ModelSettings(Section):
     expires_after: DurationOrNever = parse_duration("45d")
     seed: Annotated[int, Field(ge=0)] = 7
     folder: Path = Path("models")
+    lightgbm: Annotated[LightGBMSettings, over(LightGBMSettings, _SIGNAL.lightgbm)] = (
+        LightGBMSettings(**shipped(LightGBMSettings, _SIGNAL.lightgbm))
+    )
+    xgboost: Annotated[XGBoostSettings, over(XGBoostSettings, _SIGNAL.xgboost)] = XGBoostSettings(
+        **shipped(XGBoostSettings, _SIGNAL.xgboost)
+    )
+    catboost: Annotated[TreeSettings, over(TreeSettings, _SIGNAL.catboost)] = TreeSettings(
+        **shipped(TreeSettings, _SIGNAL.catboost)
+    )
+    forest: Annotated[LightGBMSettings, over(LightGBMSettings, _SIGNAL.forest)] = LightGBMSettings(
+        **shipped(LightGBMSettings, _SIGNAL.forest)
+    )
+    regime: Annotated[LightGBMSettings, over(LightGBMSettings, _REGIME.lightgbm)] = (
+        LightGBMSettings(**shipped(LightGBMSettings, _REGIME.lightgbm))
+    )
 
 
 class BacktestSettings(Section):
@@ -244,6 +273,20 @@ class WalkforwardSettings(Section):
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
 
 
+class TuneSettings(Section):
+    """The search for hyper-parameters."""
+
+    storage: SecretStr | None = None  # none: a file beside the lake, or the database of the store
+    trials: Annotated[int, Field(ge=2, le=100_000)] = 50
+    splits: Annotated[int, Field(ge=2, le=50)] = 4
+    models: Annotated[tuple[SignalModel, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "lightgbm",
+        "xgboost",
+        "blend",
+        "stack",
+    )
+
+
 class ReportSettings(Section):
     """Where reports go."""
 
@@ -263,4 +306,5 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     backtest: BacktestSettings = BacktestSettings()
     walkforward: WalkforwardSettings = WalkforwardSettings()
+    tune: TuneSettings = TuneSettings()
     report: ReportSettings = ReportSettings()

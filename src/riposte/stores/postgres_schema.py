@@ -2,7 +2,7 @@
 
 Everything lies in the schema ``riposte``: a table per kind of series (``riposte.klines``) with a row per
 observation, ``series`` that numbers the series, and the store's books (``parts``, ``receipts``,
-``documents``, ``version``). All of it is plain SQL in strings, made by pure functions; what makes a table
+``documents``, ``version``); ``trials`` is the log of every attempt. All of it is plain SQL in strings, made by pure functions; what makes a table
 can run again where it is there already.
 """
 
@@ -20,6 +20,7 @@ VERSION = 1
 LOCK = (
     0x5269_706F  # the first number of all our advisory locks; the second is a series, 0 the schema
 )
+TRIALS_LOCK, STUDIES_LOCK = -1, -2  # second numbers that no series has
 TIMESCALE_FROM = (2, 13)  # by_range(); joins in continuous aggregates are older
 
 _BUCKETS = {"5m": "5 minutes", "15m": "15 minutes", "1h": "1 hour"}
@@ -44,6 +45,8 @@ def tables_sql() -> tuple[str, ...]:
         " checksum text not null, first_time timestamptz not null, primary key (series_id, name))",
         "create table if not exists riposte.documents"
         " (name text primary key, content bytea not null, written timestamptz not null default now())",
+        "create table if not exists riposte.trials"
+        " (number bigint primary key, line bytea not null)",
     )
     return books + tuple(statement for kind in KINDS for statement in _kind_sql(kind))
 
@@ -67,8 +70,9 @@ def table(kind: str) -> str:
 
 
 def columns_needed() -> frozenset[tuple[str, str]]:
-    """Table and column of every value we store."""
-    return frozenset((kind, name) for kind in KINDS for name in kind_of(kind).columns)
+    """Table and column of every value we store; tables that came later among them."""
+    values = frozenset((kind, name) for kind in KINDS for name in kind_of(kind).columns)
+    return values | {("trials", "line")}
 
 
 PRESENT_SQL = (

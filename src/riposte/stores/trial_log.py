@@ -1,4 +1,4 @@
-"""The trial log on disk: one line a trial, appended and flushed, never rewritten."""
+"""The trial log: one line a trial, appended, never rewritten; what any offers, and the one on disk."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from riposte.stores.disk import explained, locked
 
 Line = Callable[[bytes | None], bytes]
+
+
+class TrialLines(Protocol):
+    """A trial log, wherever it is kept; several processes may append at once."""
+
+    def lines(self) -> tuple[bytes, ...]:
+        """All lines, without their ends, the oldest first."""
+        ...
+
+    def append(self, made: Line) -> bytes:
+        """Add the line that ``made`` gives for the line before it (None for the first); that line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,7 @@ class TrialLog:
     lock_timeout_s: float = 60.0
 
     def lines(self) -> tuple[bytes, ...]:
-        """The finished lines, without their ends."""
+        """See :class:`TrialLines`; a line without an end is not finished."""
         if not self.path.exists():
             return ()
         with explained(self.path, "read"):
@@ -31,7 +44,7 @@ class TrialLog:
         return tuple(content.split(b"\n")[:-1])
 
     def append(self, made: Line) -> bytes:
-        """Add the line that ``made`` gives for the line before it (None for the first); that line."""
+        """See :class:`TrialLines`."""
         folder = self.path.parent
         with explained(self.path, "written"):
             folder.mkdir(parents=True, exist_ok=True)
