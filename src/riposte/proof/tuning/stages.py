@@ -121,7 +121,9 @@ def _stage(
     data: Sequence[SymbolData], fold: Fold, plan: StudyPlan, versions: Mapping[str, str]
 ) -> Stage:
     stack = plan.stack
-    training, _ = training_set(data, fold, plan.embargo_ns, stack.forecast_horizon_ns)
+    training, _ = training_set(
+        data, fold, plan.embargo_ns, stack.forecast_horizon_ns, plan.weighting
+    )
     refuse_leaks(check_fold(training, fold, plan.embargo_ns))
     if len(training) < stack.least_rows:
         raise DataError(
@@ -170,7 +172,7 @@ def _asked(
 
 def _base(training: TrainingSet, target: Indices, weight: Floats) -> float:
     """Log loss of always saying the training rows' frequencies (Laplace smoothed)."""
-    mass = np.bincount(training.label.astype(np.int64) + 1, training.weight, len(SIDES)) + 1.0
+    mass = np.bincount(training.label.astype(np.int64) + 1, training.evidence, len(SIDES)) + 1.0
     return log_loss(np.tile(mass / mass.sum(), (len(target), 1)), target, weight)
 
 
