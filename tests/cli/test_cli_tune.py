@@ -34,6 +34,8 @@ UNTIL = 1_682_899_200_000_000_000  # 2023-05-01
 USUAL = ("-p", "BTCUSDT", "--until", "20230501")
 QUICK = {"RIPOSTE__TUNE__SPLITS": "2", "RIPOSTE__MODEL__MEMBERS": "lightgbm",
          "RIPOSTE__TUNE__MODELS": "lightgbm"}  # fmt: skip
+SEARCH = ("tune", *USUAL, "--json", "--trials")
+FINISHED = {"COMPLETE", "PRUNED"}
 Verb = Callable[..., Any]
 
 
@@ -99,6 +101,7 @@ def test_every_trial_is_logged_and_the_best_is_a_configuration(told: Verb, tmp_p
     best = {path.removeprefix("model."): v for path, v in found["best"]["parameters"].items()}
     best["model"] = best.pop("signal")
     assert values_of(signal_config) == best
+    assert signal_config.members == ("lightgbm",)
     told("config", "check", "-c", "best.toml", "--json")
     again = told(*tune("--trials", "7"))  # all there: nothing more is tried
     assert again == found
@@ -152,36 +155,23 @@ def test_a_configuration_of_the_user_is_tried_beside_the_shipped_one(
     assert told(*tune("--trials", "3"))["finished"] == 3
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_search_that_was_killed_or_interrupted_goes_on(tmp_path: Path, how: int) -> None:
+def test_a_search_that_was_interrupted_and_killed_goes_on(tmp_path: Path) -> None:
     stocked(tmp_path)
-    command = [*COMMAND, "tune", *USUAL, "--json", "--trials"]
-    surroundings = environment(**QUICK)
-    running = subprocess.Popen(
-        [*command, "5000", "--workers", "2"],
-        cwd=tmp_path,
-        env=surroundings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until = time.monotonic() + 120
-    while sum(s == "COMPLETE" for s in in_study(tmp_path).values()) < 3:
-        assert running.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    running.send_signal(how)
-    assert running.wait(60) == (130 if how == signal.SIGINT else -9)
-    left = settled(tmp_path)
-    states = list(left.values())
-    # With an interrupt nothing stays open; a kill leaves what its two workers were on, at most.
-    assert states.count("RUNNING") <= (0 if how == signal.SIGINT else 2)
-    done = {number for number, state in left.items() if state in {"COMPLETE", "PRUNED"}}
-    assert len({trial.settings for trial in logged(tmp_path)}) >= len(done)
-
+    done: set[int] = set()
+    for how in (signal.SIGINT, signal.SIGKILL):
+        ended = ended_after(tmp_path, len(done) + 3, how)
+        assert ended == (130 if how == signal.SIGINT else -signal.SIGKILL)
+        left = settled(tmp_path) if how == signal.SIGKILL else in_study(tmp_path)
+        # An interrupt leaves nothing open; a kill what its two workers were on, at most.
+        assert list(left.values()).count("RUNNING") <= (2 if how == signal.SIGKILL else 0)
+        kept = {number for number, state in left.items() if state in FINISHED}
+        assert done <= kept
+        assert len({trial.settings for trial in logged(tmp_path)}) >= len(kept)
+        done = kept
     more = subprocess.run(
-        [*command, str(len(done) + 2), "--workers", "1"],
+        [*COMMAND, *SEARCH, str(len(done) + 2), "--workers", "1"],
         cwd=tmp_path,
-        env=surroundings,
+        env=environment(**QUICK),
         capture_output=True,
         text=True,
         timeout=200,
@@ -191,7 +181,25 @@ def test_a_search_that_was_killed_or_interrupted_goes_on(tmp_path: Path, how: in
     after = in_study(tmp_path)
     assert json.loads(more.stdout)["finished"] == len(done) + 2
     assert "RUNNING" not in after.values()
-    assert done <= {number for number, state in after.items() if state in {"COMPLETE", "PRUNED"}}
+    assert done <= {number for number, state in after.items() if state in FINISHED}
+
+
+def ended_after(folder: Path, finished: int, how: int) -> int:
+    """Search with two workers and end it when so many trials are finished; its exit status."""
+    running = subprocess.Popen(
+        [*COMMAND, *SEARCH, "5000", "--workers", "2"],
+        cwd=folder,
+        env=environment(**QUICK),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 120
+    while sum(state in FINISHED for state in in_study(folder).values()) < finished:
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    running.send_signal(how)
+    return running.wait(60)
 
 
 def settled(folder: Path) -> dict[int, str]:

@@ -47,6 +47,16 @@ class Refusing(Told):
 
 
 @dataclass(frozen=True)
+class StuckAtFirst(Told):
+    """Never comes to an end with the first trial."""
+
+    def __call__(self, attempt: Attempt) -> None:
+        Told.__call__(self, attempt)
+        if attempt.number == 0:
+            time.sleep(300)
+
+
+@dataclass(frozen=True)
 class ToldByTwo(Told):
     """Lets nobody go on before two processes have told it of something."""
 

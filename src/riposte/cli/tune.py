@@ -120,7 +120,7 @@ def tune(
     with opened_study(search) as kept:
         found = standing(kept, float(sum(stage.weight.sum() for stage in search.stages)))
     if write is not None:
-        write_atomically(write, _as_toml(found, study, market).encode())
+        write_atomically(write, _as_toml(found, study, market, settings).encode())
     if json:
         print_json(_as_json(found, study))
     else:
@@ -306,13 +306,16 @@ def _as_json(found: Standing, study: str) -> dict[str, Any]:
     }
 
 
-def _as_toml(found: Standing, study: str, market: Market) -> str:
+def _as_toml(found: Standing, study: str, market: Market, settings: Settings) -> str:
     """The best parameters as a file that ``--config`` takes."""
     best = found.best(1)[0]
+    keys = keys_of(best.values)
+    if keys["model.signal"] in {"blend", "stack"}:  # of whom the values speak
+        keys["model.members"] = list(settings.model.members)
     last = format_time(max(int(frame.close_time[-1]) for frame in market.frames))
     lines = [f"# Best of {found.finished} trials of study {study!r} on history to {last}.",
              f"# {_verdict(found)}"]  # fmt: skip
-    return "\n".join([*lines, *_tables(nested(keys_of(best.values)))]) + "\n"
+    return "\n".join([*lines, *_tables(nested(keys))]) + "\n"
 
 
 def _tables(tree: Mapping[str, Any], path: str = "") -> list[str]:

@@ -190,6 +190,15 @@ def finished(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=DONE))
 
 
+def missing(study: optuna.Study, wanted: int) -> int:
+    """How many trials have to be begun for ``wanted`` finished ones, and for those that others are
+    held against."""
+    short = wanted - finished(study)
+    if short > 0:
+        return short
+    return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+
 def run_trial(study: optuna.Study, search: Search, stop: Callable[[], bool]) -> None:
     """Propose and judge one trial; it is given up where ``stop`` says so between two stages.
 
@@ -234,13 +243,17 @@ def _own_process() -> str:
 def release_dead(study: optuna.Study) -> int:
     """Give up the running trials whose process on this machine is no more; how many there were.
 
-    Those of other machines are given up when their heartbeat has been silent long enough.
+    One that others are held against is put at the head of the queue again. Those of other machines are
+    given up when their heartbeat has been silent long enough.
     """
     released = 0
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, _, process = str(trial.user_attrs.get("process", ":")).rpartition(":")
         if host == socket.gethostname() and not _alive(int(process)):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            if "origin" in trial.user_attrs:
+                values = trial.system_attrs["fixed_params"]
+                study.enqueue_trial(values, user_attrs={"origin": trial.user_attrs["origin"]})
             released += 1
     return released
 

@@ -18,7 +18,14 @@ from multiprocessing.process import BaseProcess
 import optuna
 
 from riposte.errors import RiposteError
-from riposte.proof.tuning.study import Search, finished, opened_study, release_dead, run_trial
+from riposte.proof.tuning.study import (
+    Search,
+    finished,
+    missing,
+    opened_study,
+    release_dead,
+    run_trial,
+)
 
 _PATIENCE_S = 10.0  # for a stage that is being fitted when the search ends
 _LOOK_S = 0.5
@@ -48,10 +55,10 @@ def run_search(
     """
     with opened_study(search) as study:
         if workers <= 1:
-            while (done := finished(study)) < wanted and not over():
-                progress(done, wanted)
+            while missing(study, wanted) and not over():
+                progress(finished(study), wanted)
                 run_trial(study, search, lambda: False)
-        elif finished(study) < wanted and not over():
+        elif missing(study, wanted) and not over():
             staff = [_hired(search) for _ in range(workers)]
             try:
                 _lead(study, staff, wanted, over, progress)
@@ -70,12 +77,12 @@ def _lead(
 ) -> None:
     at_work = list(staff)
     while True:
-        done = finished(study)
-        progress(done, wanted)
+        progress(finished(study), wanted)
+        left = missing(study, wanted)
         begun = sum(worker.busy for worker in at_work)
         for worker in at_work:
             # A worker that is not ready yet counts as busy: it can only begin fewer than we allow.
-            if not worker.busy and done + begun < wanted and not over():
+            if not worker.busy and begun < left and not over():
                 with contextlib.suppress(ConnectionError):  # it died: its pipe will say so
                     worker.pipe.send("trial")
                 worker.busy = True
