@@ -67,6 +67,7 @@ def decisions(said: Signals) -> Decisions:
         "confidence": said.confidence,
         "probabilities": said.probabilities,
         "regime": said.regime,
+        "abstention": said.abstention,
     }
 
 
