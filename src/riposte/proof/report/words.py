@@ -203,11 +203,11 @@ def promises(study: Study) -> str:
             f"{fmt.plural(counted.resolved, 'bar')}: {fmt.percent(counted.coverage)}."
         )
     if study.promised_unlike > 0.0 and counted.rows:
-        unlike = counted.reasons[REASONS[Abstention.UNLIKE_TRAINING]]
+        unlike = counted.reasons[REASONS[Abstention.UNLIKE_TRAINING]] / counted.rows
+        moved = ": the market moved away from its past" if unlike > study.promised_unlike else ""
         said.append(
             f"Promised: at most {fmt.percent(study.promised_unlike)} of ordinary bars are refused as "
-            f"unlike the training. Measured: {fmt.percent(unlike / counted.rows)}; markets move away "
-            "from their past."
+            f"unlike the training. Measured: {fmt.percent(unlike)}{moved}."
         )
     said.append(
         f"{fmt.plural(counted.directed, 'bar')} of {fmt.count(counted.rows)} kept a direction, before "
