@@ -24,7 +24,7 @@ from test_engine_parity import ours, theirs
 
 from riposte.engine.parameters import Limits, Operator
 from riposte.engine.run import run
-from riposte.market.interval import DAY_NS
+from riposte.market.interval import DAY_NS, MINUTE_NS
 
 ROWS = 1_000_000
 
@@ -39,7 +39,9 @@ def market(rows: int) -> Any:
     bars = bars_of(np.column_stack([open_, high, low, close]))
     signals = signals_of(rows, {})
     signals["direction"] = np.where(rng.random(rows) < 0.01, rng.choice([-1, 1], rows), 0)
-    return inputs_of(bars, signals, dataclasses.replace(PLAIN, taker_fee=0.0005))
+    hourly = inputs_of(bars, signals, dataclasses.replace(PLAIN, taker_fee=0.0005))
+    time = hourly.time[0] + MINUTE_NS * np.arange(rows, dtype=np.int64)
+    return dataclasses.replace(hourly, time=time, interval_ns=MINUTE_NS)
 
 
 @pytest.mark.benchmark(group="back-test")

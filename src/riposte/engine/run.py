@@ -105,10 +105,10 @@ def _doubled(log: Log) -> Log:
     )
 
 
-def run(inputs: MarketInputs, config: EngineConfig) -> RunResult:
+def run(inputs: MarketInputs, config: EngineConfig, *, quietly: bool = True) -> RunResult:
     """Run the engine over all steps and close what is open at the end.
 
-    The same inputs give the same bytes. Raises:
+    The same inputs give the same bytes, also where ``quietly`` is off and every bar is a step. Raises:
         ValueError: if the inputs are empty.
     """
     steps, symbols = inputs.bars.shape
@@ -119,7 +119,6 @@ def run(inputs: MarketInputs, config: EngineConfig) -> RunResult:
     pending = np.zeros(symbols, INTENT)
     instruments = instrument_records(inputs.instruments)
     terms = terms_of(config)
-    bars = inputs.bars.copy()  # a bad bar is marked absent while running
     equity, exposures = np.zeros(steps), np.zeros(steps)
     states, halts = np.zeros(steps, np.int8), np.zeros(steps, np.int8)
     log = new_log(max(_FIRST_ROOM, 8 * symbols))
@@ -131,7 +130,7 @@ def run(inputs: MarketInputs, config: EngineConfig) -> RunResult:
             positions,
             pending,
             inputs.time,
-            bars,
+            inputs.bars,
             inputs.signals,
             instruments,
             terms,
@@ -141,9 +140,10 @@ def run(inputs: MarketInputs, config: EngineConfig) -> RunResult:
             states,
             halts,
             log,
+            1 if quietly else 0,
         )
         log = _doubled(log) if at < steps or log.counts[TRADES] + symbols > len(log.trades) else log
-    close_all(account, positions, bars[-1], instruments, terms, int(inputs.time[-1]), log)
+    close_all(account, positions, inputs.bars[-1], instruments, terms, int(inputs.time[-1]), log)
     equity[-1] = account["equity"]
     exposures[-1] = 0.0
     return RunResult(

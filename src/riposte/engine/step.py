@@ -11,8 +11,9 @@ from riposte.engine.accounting import exposure, settle_funding, value_account
 from riposte.engine.decide import anything_to_decide, decide
 from riposte.engine.enums import Reason, Rule
 from riposte.engine.fills import close_at_market, good_bar
-from riposte.engine.limits import record_hit, update_limits
+from riposte.engine.limits import ACTIVE, record_hit, update_limits
 from riposte.engine.matching import execute_pending, match_bar
+from riposte.engine.quiet import cross, unmoved
 from riposte.engine.records import Log, Records, Terms
 
 BAD_NUMBER = int(Rule.BAD_NUMBER)
@@ -142,25 +143,40 @@ def run_bars(
     states: Any,
     halts: Any,
     log: Log,
+    quietly: int,
 ) -> int:
     """The loop: :func:`step` for each row of (T, S) arrays from ``start``.
 
     Returns the row it stopped at: T when done, or earlier when the log might not hold what the next
-    step can write; the caller makes room and calls again.
+    step can write; the caller makes room and calls again. ``bars`` and ``signals`` are only read. Bars in
+    which nothing can happen are crossed without a step (:mod:`riposte.engine.quiet`), unless ``quietly``
+    is 0; the result is the same.
     """
     symbols = len(positions)
-    for t in range(start, len(time)):
+    row = bars[0].copy() if len(time) else bars[:0].reshape(-1)
+    t, stepped = start, False
+    while t < len(time):
+        judged = stepped or account["state"] == ACTIVE
+        if quietly == 1 and judged and unmoved(account, positions, pending, terms):
+            t = cross(
+                t, account, positions, pending, time, bars, signals, terms,
+                equity, exposures, states, halts,
+            )  # fmt: skip
+            if t == len(time):
+                break
         if (
             log.counts[0] + 2 * symbols > len(log.trades)
             or log.counts[1] + 4 * symbols > len(log.fills)
             or log.counts[2] + 3 * symbols > len(log.refusals)
         ):
             return t
+        for s in range(symbols):  # a step marks bad bars absent, in a copy
+            row[s] = bars[t, s]
         step(
             account,
             positions,
             pending,
-            bars[t],
+            row,
             signals[t],
             instruments,
             terms,
@@ -173,4 +189,5 @@ def run_bars(
         exposures[t] = held / account["equity"] if held > 0.0 else 0.0
         states[t] = account["state"]
         halts[t] = account["halt"]
-    return len(time)
+        t, stepped = t + 1, True
+    return t

@@ -1,0 +1,263 @@
+"""Bars in which nothing can happen, crossed at the speed of memory.
+
+Most bars touch no stop and no target, bring no signal, settle no funding and cross no limit. All that
+:func:`~riposte.engine.step.step` does at such a bar is to mark positions and to value the account.
+:func:`cross` does just that, from bar to bar, and stops before the first at which anything *might* happen,
+which is then a matter for ``step``. No rule is decided here: a bar that is wrongly thought eventful costs
+time, and that none is wrongly thought quiet is proven by runs that are the same byte for byte without it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from riposte.compiled import compiled, inlined
+from riposte.engine.decide import clear
+from riposte.engine.limits import ACTIVE, NO_HALT, SPENT, VOLATILITY
+from riposte.engine.parameters import NEVER
+from riposte.engine.records import Records, Terms
+from riposte.market.interval import DAY_NS
+
+_HAIR = 1e-12
+
+
+@compiled
+def unmoved(account: Any, positions: Records, pending: Records, terms: Terms) -> bool:
+    """Whether the account may cross bars at all, nothing being approved: trading with no limit met, or
+    flat and stopped for a reason that no bar lifts."""
+    held = False
+    for s in range(len(pending)):
+        if pending[s]["approved"] == 1:
+            return False
+        held |= positions[s]["quantity"] != 0.0
+    if account["state"] == ACTIVE:
+        return bool(
+            account["halt"] == NO_HALT
+            and account["losses_in_row"] < terms.limits["losses_in_row"]
+            and not account["sharpe"] < terms.limits["min_sharpe"]
+        )
+    return not held and account["halt"] != VOLATILITY
+
+
+@compiled
+def bounds(position: Any, terms: Terms) -> tuple[float, float]:
+    """(lower, upper): a bar strictly between them reaches neither stop nor liquidation, no target, and no
+    price at which a trailing stop would move. They stand a hair inside, so that rounding errs towards an
+    event; unbounded for a flat position."""
+    if position["quantity"] == 0.0:
+        return -np.inf, np.inf
+    side = 1.0 if position["quantity"] > 0.0 else -1.0
+    stop, liquidation, target = (
+        position["stop_price"],
+        position["liquidation_price"],
+        position["target_price"],
+    )
+    if liquidation > 0.0 and (liquidation - stop) * side > 0.0:
+        stop = liquidation
+    if position["partial_price"] > 0.0 and position["partial_taken"] == 0:
+        target = min(target * side, position["partial_price"] * side) * side
+    if terms.rules["trail_after"] > 0.0:
+        start = position["entry_price"] * side
+        start += terms.rules["trail_after"] * position["risk_per_coin"]
+        target = min(target * side, max(start, position["best_price"] * side)) * side
+    inside, outside = 1.0 + _HAIR, 1.0 - _HAIR
+    if side > 0.0:
+        return stop * inside, target * outside
+    return target * inside, stop * outside
+
+
+@compiled
+def wakes_at(account: Any, positions: Records, terms: Terms) -> int:
+    """The time (ns UTC) from which a bar is an event whatever it holds: a new day, an expiry,
+    a verdict, a person."""
+    until = (account["day"] + 1) * DAY_NS
+    delay = terms.operator["resumes_after_ns"]
+    if account["state"] != ACTIVE and delay != NEVER:
+        until = min(until, account["state_since"] + delay)
+    for s in range(len(positions)):
+        position = positions[s]
+        if position["forecast_direction"] != 0:
+            until = min(until, position["forecast_due"])
+        if position["quantity"] != 0.0 and terms.rules["time_exit"] == 1:
+            until = min(until, position["expires_at"])
+    return until
+
+
+@compiled
+def heeded(position: Any, terms: Terms) -> tuple[bool, bool]:
+    """Whether a signal to go (long, short) could change anything: a position may be deaf to either."""
+    if position["quantity"] == 0.0:
+        return True, True
+    adds = terms.rules["add_after"] > 0.0 and position["adds"] < terms.rules["max_adds"]
+    leaves = terms.rules["exit_on_reversal"] == 1
+    return (adds, leaves) if position["quantity"] > 0.0 else (leaves, adds)
+
+
+@inlined
+def eventful(
+    bar: Any,
+    signal: Any,
+    lower: float,
+    upper: float,
+    long: bool,
+    short: bool,
+    calm: float,
+    threshold: float,
+    model: int,
+) -> bool:
+    """Whether a bar might do more to a symbol than mark it: any doubt is an event.
+
+    ``long``, ``short``: whether such a signal is heeded; ``calm``: the volatility limit; ``threshold``: the
+    least confidence; ``model``: of which a signal may
+    be without an event, where a position is held.
+    """
+    low, high = bar["low"], bar["high"]
+    held = upper < np.inf
+    return not (
+        bar["present"] == 1
+        and low > 0.0
+        and low > lower
+        and high < upper
+        and high < np.inf
+        and low <= bar["open"]
+        and bar["open"] <= high
+        and low <= bar["close"]
+        and bar["close"] <= high
+        and (
+            signal["direction"] == 0
+            or not (long if signal["direction"] > 0 else short)
+            or not signal["confidence"] >= threshold
+        )
+        and not bar["volatility_ratio"] >= calm
+        and (
+            not held
+            or (bar["funding"] == 0.0 and (signal["model_id"] < 0 or signal["model_id"] == model))
+        )
+    )
+
+
+@inlined
+def marked(bar: Any) -> float:
+    """The price that values a position at the bar's close."""
+    mark = bar["mark"]
+    return mark if mark > 0.0 and mark < np.inf else bar["close"]
+
+
+@compiled
+def cross(
+    start: int,
+    account: Any,
+    positions: Records,
+    pending: Records,
+    time: Any,
+    bars: Records,
+    signals: Records,
+    terms: Terms,
+    equity: Any,
+    exposures: Any,
+    states: Any,
+    halts: Any,
+) -> int:
+    """Cross quiet bars from row ``start`` of (T, S) arrays; the first row that is not one, or T.
+
+    Curves, positions, account and waiting intents are left as :func:`~riposte.engine.step.step` would
+    have left them.
+    """
+    symbols = len(positions)
+    lower, upper = np.empty(symbols), np.empty(symbols)
+    quantity, entry = np.empty(symbols), np.empty(symbols)
+    lowest, highest = np.empty(symbols), np.empty(symbols)
+    long, short = np.empty(symbols, np.bool_), np.empty(symbols, np.bool_)
+    any_held = False
+    for s in range(symbols):
+        lower[s], upper[s] = bounds(positions[s], terms)
+        quantity[s], entry[s] = positions[s]["quantity"], positions[s]["entry_price"]
+        lowest[s], highest[s] = np.inf, -np.inf
+        long[s], short[s] = heeded(positions[s], terms)
+        any_held |= quantity[s] != 0.0
+    begin, until = account["day"] * DAY_NS, wakes_at(account, positions, terms)
+    calm, threshold = terms.limits["volatility_ratio"], terms.rules["min_confidence"]
+    peak, wallet, model = account["peak_equity"], account["wallet"], account["model_id"]
+    floor_of_day = account["day_start_equity"] * (1.0 - terms.limits["daily_loss"])
+    spared = 1.0 - SPENT * terms.limits["max_drawdown"]
+    state, halt = account["state"], account["halt"]
+    unrealised, t = account["unrealised"], start
+    if time[t] < begin:  # only if the clock went back
+        return t
+    while t < len(time) and time[t] < until:
+        event = False
+        for s in range(symbols):
+            event |= eventful(
+                bars[t, s],
+                signals[t, s],
+                lower[s],
+                upper[s],
+                long[s],
+                short[s],
+                calm,
+                threshold,
+                model,
+            )
+        if event:
+            break
+        total, held = 0.0, 0.0
+        if any_held:
+            for s in range(symbols):
+                if quantity[s] != 0.0:
+                    mark = marked(bars[t, s])
+                    total += quantity[s] * (mark - entry[s])
+                    held += abs(quantity[s]) * mark
+                    # Of a bar that breaks a limit too: it touches no barrier, and a step would say the same.
+                    lowest[s] = min(lowest[s], bars[t, s]["low"])
+                    highest[s] = max(highest[s], bars[t, s]["high"])
+        value = wallet + total
+        top = max(peak, value)
+        # Who is stopped and flat has been judged on this very value by the step before.
+        if state == ACTIVE and (value <= top * spared or value <= floor_of_day):
+            break
+        peak, unrealised = top, total
+        equity[t] = value
+        exposures[t] = held / value if held > 0.0 else 0.0
+        states[t] = state
+        halts[t] = halt
+        t += 1
+    if t > start:
+        _settle(positions, pending, bars, t - 1, time[t - 1], lowest, highest, any_held)
+        account["unrealised"] = unrealised
+        account["equity"] = wallet + unrealised
+        account["peak_equity"] = peak
+        account["time"] = time[t - 1]
+    return t
+
+
+@compiled
+def _settle(
+    positions: Records,
+    pending: Records,
+    bars: Records,
+    t: int,
+    time: int,
+    lowest: Any,
+    highest: Any,
+    any_held: bool,
+) -> None:
+    """What the quiet bars leave in the records, ``t`` being the last of them."""
+    for s in range(len(positions)):
+        position = positions[s]
+        position["mark"] = marked(bars[t, s])
+        position["last_close"] = bars[t, s]["close"]
+        position["last_time"] = time
+        if any_held:  # only then does a step look at intents at all
+            clear(pending[s])
+            held = position["quantity"]
+            if held != 0.0:
+                best, worst = (highest[s], lowest[s]) if held > 0.0 else (lowest[s], highest[s])
+                side = 1.0 if held > 0.0 else -1.0
+                if (best - position["best_price"]) * side > 0.0:
+                    position["best_price"] = best
+                if (worst - position["worst_price"]) * side < 0.0:
+                    position["worst_price"] = worst
+                pending[s]["reference_price"] = bars[t, s]["close"]
+                pending[s]["decided_at"] = time
