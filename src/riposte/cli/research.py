@@ -304,6 +304,7 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
             workers=workers_of(settings),
             progress=shown,
             features=sound_features(settings, market.frames),
+            finer=market.finer,
         )
     log_trial(settings, dataclasses.replace(trial, scores=dict(study.system.metrics)))
     return study
@@ -334,7 +335,7 @@ def backtest(
             newest = frame.rows(max(0, len(frame) - CHECKED_ROWS), len(frame))
             refuse_leaks(prove_model(stack, newest, plan, features))
     trial = trial_of("backtest", settings, market, now_text(), {})
-    result = backtest_model(stack, market.frames, market.instruments, plan, features)
+    result = backtest_model(stack, market.frames, market.instruments, plan, features, market.finer)
     log_trial(settings, dataclasses.replace(trial, scores=dict(result.metrics)))
     if json:
         print_json({"from": format_time(int(result.time[0])), **result.metrics})

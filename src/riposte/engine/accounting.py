@@ -29,9 +29,10 @@ def apply_fill(
 ) -> float:
     """Book a fill and return the profit it realised (USDT, before the fee).
 
-    A fill on the position's side opens or adds: the entry price averages, isolated margin grows by
+    A fill on the position's side opens or adds: the entry price averages, margin grows by
     notional / ``leverage``. A fill on the other side reduces, at most to flat; margin is released in
-    proportion. ``fee`` and ``slippage`` are positive USDT.
+    proportion. ``fee`` and ``slippage`` are positive USDT. The liquidation price is that of an isolated
+    position; under cross margin :func:`riposte.engine.cross.place_liquidations` replaces it.
     """
     held = position["quantity"]
     realised = 0.0
@@ -89,11 +90,18 @@ def unrealised(position: Any) -> float:
 
 
 @compiled
-def value_account(account: Any, positions: Any) -> float:
-    """Recompute unrealised profit, equity and its peak from the positions' marks; returns equity."""
+def unrealised_of(positions: Any) -> float:
+    """Sum of the open positions' profit at their marks, USDT."""
     total = 0.0
     for s in range(len(positions)):
         total += unrealised(positions[s])
+    return total
+
+
+@compiled
+def value_account(account: Any, positions: Any) -> float:
+    """Recompute unrealised profit, equity and its peak from the positions' marks; returns equity."""
+    total = unrealised_of(positions)
     account["unrealised"] = total
     account["equity"] = account["wallet"] + total
     account["peak_equity"] = max(account["peak_equity"], account["equity"])
@@ -112,7 +120,7 @@ def exposure(positions: Any) -> float:
 
 @compiled
 def used_margin(positions: Any) -> float:
-    """Sum of the positions' isolated margins, USDT."""
+    """Sum of the positions' initial margins, USDT."""
     total = 0.0
     for s in range(len(positions)):
         total += positions[s]["margin"]

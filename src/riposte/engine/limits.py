@@ -154,6 +154,50 @@ def record_hit(account: Any, hit: bool, terms: Terms) -> None:
 
 
 @compiled
+def record_result(account: Any, won: bool) -> None:
+    """Count a closed trade as won or lost, in the rolling window and in all."""
+    at = account["results_at"]
+    account["results"][at] = 1 if won else 0
+    account["results_at"] = (at + 1) % RING
+    account["results_count"] = min(account["results_count"] + 1, RING)
+    account["trades"] += 1
+    if won:
+        account["wins"] += 1
+        account["losses_in_row"] = 0
+    else:
+        account["losses_in_row"] += 1
+
+
+@compiled
+def win_rate(account: Any, trades: int) -> float:
+    """Share of the last ``trades`` closed trades that were won; NaN with fewer on record."""
+    if trades < 1 or account["results_count"] < trades:
+        return np.nan
+    won = 0
+    for i in range(trades):
+        won += account["results"][(account["results_at"] - 1 - i) % RING]
+    return won / trades
+
+
+@compiled
+def allowed_leverage(account: Any, terms: Terms) -> float:
+    """Leverage a new position may have: the base, and the maximum only while the record earns it
+    (SPEC K4): win rate, rolling Sharpe and drawdown all good. What is not known earns nothing."""
+    limits = terms.limits
+    base = min(limits["base_leverage"], limits["max_leverage"])
+    if base == limits["max_leverage"]:
+        return base
+    trades = min(limits["ladder_trades"], RING)
+    deepest = account["peak_equity"] * (1.0 - limits["ladder_drawdown"])
+    earned = (
+        win_rate(account, trades) > limits["ladder_win_rate"]
+        and account["sharpe"] > limits["ladder_sharpe"]
+        and account["equity"] > deepest
+    )
+    return limits["max_leverage"] if earned else base
+
+
+@compiled
 def accept_model(account: Any, model_id: int) -> None:
     """A newly fitted model starts with a clean accuracy record."""
     if account["model_id"] != model_id:

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 
 from riposte.compiled import compiled, inlined
+from riposte.engine.cross import is_cross
 from riposte.engine.decide import clear
 from riposte.engine.limits import ACTIVE, NO_HALT, SPENT, VOLATILITY
 from riposte.engine.parameters import NEVER
+from riposte.engine.position import next_partial, send
 from riposte.engine.records import Records, Terms
+from riposte.engine.walk import marked
 from riposte.market.interval import DAY_NS
 
 _HAIR = 1e-12
@@ -26,12 +29,19 @@ _HAIR = 1e-12
 @compiled
 def unmoved(account: Any, positions: Records, pending: Records, terms: Terms) -> bool:
     """Whether the account may cross bars at all, nothing being approved: trading with no limit met, or
-    flat and stopped for a reason that no bar lifts."""
-    held = False
+    flat and stopped for a reason that no bar lifts. Not where every bar moves a stop (one that trails by true
+    ranges) or a liquidation price (several positions under cross margin)."""
+    count = 0
     for s in range(len(pending)):
         if pending[s]["approved"] == 1:
             return False
-        held |= positions[s]["quantity"] != 0.0
+        if positions[s]["quantity"] != 0.0:
+            count += 1
+            if terms.rules["trail_atr"] > 0.0 and trails(positions[s], terms):
+                return False
+    held = count > 0
+    if count > 1 and is_cross(terms):
+        return False
     if account["state"] == ACTIVE:
         return bool(
             account["halt"] == NO_HALT
@@ -39,6 +49,27 @@ def unmoved(account: Any, positions: Records, pending: Records, terms: Terms) ->
             and not account["sharpe"] < terms.limits["min_sharpe"]
         )
     return not held and account["halt"] != VOLATILITY
+
+
+@compiled
+def trails(position: Any, terms: Terms) -> bool:
+    """Whether the stop of an open position has begun to trail."""
+    side = 1.0 if position["quantity"] > 0.0 else -1.0
+    gained = (position["best_price"] - position["entry_price"]) * side
+    after = terms.rules["trail_after"]
+    return bool(after > 0.0 and gained >= after * position["risk_per_coin"])
+
+
+@compiled
+def mark_bounds(position: Any, terms: Terms) -> tuple[float, float]:
+    """(lower, upper): a mark strictly between them is neither at liquidation nor too near to it."""
+    liquidation = position["liquidation_price"]
+    near = terms.limits["liquidation_distance"]
+    if position["quantity"] == 0.0 or liquidation <= 0.0:
+        return -np.inf, np.inf
+    if position["quantity"] > 0.0:
+        return liquidation / (1.0 - near) * (1.0 + _HAIR), np.inf
+    return -np.inf, liquidation / (1.0 + near) * (1.0 - _HAIR)
 
 
 @compiled
@@ -56,8 +87,8 @@ def bounds(position: Any, terms: Terms) -> tuple[float, float]:
     )
     if liquidation > 0.0 and (liquidation - stop) * side > 0.0:
         stop = liquidation
-    if position["partial_price"] > 0.0 and position["partial_taken"] == 0:
-        target = min(target * side, position["partial_price"] * side) * side
+    if next_partial(position) > 0.0:
+        target = min(target * side, next_partial(position) * side) * side
     if terms.rules["trail_after"] > 0.0:
         start = position["entry_price"] * side
         start += terms.rules["trail_after"] * position["risk_per_coin"]
@@ -138,13 +169,6 @@ def eventful(
     )
 
 
-@inlined
-def marked(bar: Any) -> float:
-    """The price that values a position at the bar's close."""
-    mark = bar["mark"]
-    return mark if mark > 0.0 and mark < np.inf else bar["close"]
-
-
 @compiled
 def cross(
     start: int,
@@ -154,6 +178,7 @@ def cross(
     time: Any,
     bars: Records,
     signals: Records,
+    busy: Any,
     terms: Terms,
     equity: Any,
     exposures: Any,
@@ -162,17 +187,21 @@ def cross(
 ) -> int:
     """Cross quiet bars from row ``start`` of (T, S) arrays; the first row that is not one, or T.
 
+    ``busy`` (T,) or empty: rows that are events whatever they hold.
+
     Curves, positions, account and waiting intents are left as :func:`~riposte.engine.step.step` would
     have left them.
     """
     symbols = len(positions)
     lower, upper = np.empty(symbols), np.empty(symbols)
+    least, most = np.empty(symbols), np.empty(symbols)
     quantity, entry = np.empty(symbols), np.empty(symbols)
     lowest, highest = np.empty(symbols), np.empty(symbols)
     long, short = np.empty(symbols, np.bool_), np.empty(symbols, np.bool_)
     any_held = False
     for s in range(symbols):
         lower[s], upper[s] = bounds(positions[s], terms)
+        least[s], most[s] = mark_bounds(positions[s], terms)
         quantity[s], entry[s] = positions[s]["quantity"], positions[s]["entry_price"]
         lowest[s], highest[s] = np.inf, -np.inf
         long[s], short[s] = heeded(positions[s], terms)
@@ -187,7 +216,7 @@ def cross(
     if time[t] < begin:  # only if the clock went back
         return t
     while t < len(time) and time[t] < until:
-        event = False
+        event = len(busy) > 0 and busy[t] == 1
         for s in range(symbols):
             event |= eventful(
                 bars[t, s],
@@ -207,11 +236,14 @@ def cross(
             for s in range(symbols):
                 if quantity[s] != 0.0:
                     mark = marked(bars[t, s])
+                    event |= not (least[s] < mark < most[s])
                     total += quantity[s] * (mark - entry[s])
                     held += abs(quantity[s]) * mark
                     # Of a bar that breaks a limit too: it touches no barrier, and a step would say the same.
                     lowest[s] = min(lowest[s], bars[t, s]["low"])
                     highest[s] = max(highest[s], bars[t, s]["high"])
+        if event:
+            break
         value = wallet + total
         top = max(peak, value)
         # Who is stopped and flat has been judged on this very value by the step before.
@@ -224,7 +256,7 @@ def cross(
         halts[t] = halt
         t += 1
     if t > start:
-        _settle(positions, pending, bars, t - 1, time[t - 1], lowest, highest, any_held)
+        _settle(positions, pending, bars, t - 1, time[t - 1], lowest, highest, any_held, terms)
         account["unrealised"] = unrealised
         account["equity"] = wallet + unrealised
         account["peak_equity"] = peak
@@ -242,6 +274,7 @@ def _settle(
     lowest: Any,
     highest: Any,
     any_held: bool,
+    terms: Terms,
 ) -> None:
     """What the quiet bars leave in the records, ``t`` being the last of them."""
     for s in range(len(positions)):
@@ -259,5 +292,4 @@ def _settle(
                     position["best_price"] = best
                 if (worst - position["worst_price"]) * side < 0.0:
                     position["worst_price"] = worst
-                pending[s]["reference_price"] = bars[t, s]["close"]
-                pending[s]["decided_at"] = time
+                send(pending[s], time, bars[t, s]["close"], terms)

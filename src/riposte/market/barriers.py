@@ -14,9 +14,9 @@ import numpy as np
 
 from riposte.market.frame import Floats, MarketFrame
 from riposte.market.interval import DAY_NS, HOUR_NS
-from riposte.market.volatility import volatility
+from riposte.market.volatility import average_true_range, volatility
 
-Scale = Literal["fixed", "volatility"]
+Scale = Literal["fixed", "volatility", "atr"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Barriers:
     ``scale="fixed"``: ``take_profit`` and ``stop_loss`` are fractions of the price (0.015, 0.005).
     ``scale="volatility"``: they multiply the volatility expected over ``horizon_ns``, taken as the
     per-bar volatility of the last ``volatility_window_ns`` times the square root of the horizon in
-    bars; ``min_width`` and ``max_width`` bound the result.
+    bars. ``scale="atr"``: they multiply the average true range of ``atr_bars`` bars. ``min_width`` and
+    ``max_width`` bound the result of both.
     """
 
     take_profit: float = 0.015
@@ -36,6 +37,7 @@ class Barriers:
     volatility_window_ns: int = 3 * DAY_NS
     min_width: float = 0.002
     max_width: float = 0.10
+    atr_bars: int = 14
 
 
 def barrier_widths(frame: MarketFrame, barriers: Barriers) -> tuple[Floats, Floats]:
@@ -48,9 +50,12 @@ def barrier_widths(frame: MarketFrame, barriers: Barriers) -> tuple[Floats, Floa
             np.full(len(frame), barriers.take_profit),
             np.full(len(frame), barriers.stop_loss),
         )
-    expected = volatility(frame, barriers.volatility_window_ns) * np.sqrt(
-        frame.interval.bars(barriers.horizon_ns)
-    )
+    if barriers.scale == "atr":
+        expected = average_true_range(frame, barriers.atr_bars)
+    else:
+        expected = volatility(frame, barriers.volatility_window_ns) * np.sqrt(
+            frame.interval.bars(barriers.horizon_ns)
+        )
     low, high = barriers.min_width, barriers.max_width
     return (
         np.clip(barriers.take_profit * expected, low, high),

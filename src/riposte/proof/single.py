@@ -113,6 +113,7 @@ def backtest_model(
     instruments: Sequence[Instrument],
     plan: StudyPlan,
     features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
 ) -> Outcome:
     """Trade the model's signals, only on rows decided after everything it learned from was settled.
 
@@ -151,7 +152,13 @@ def backtest_model(
             hint="train on an earlier --timerange, or import later history",
         )
     inputs = market_inputs(
-        frames, signals, plan.barriers, instruments, model_ids=models, windows=plan.windows
+        frames,
+        signals,
+        plan.barriers,
+        instruments,
+        model_ids=models,
+        windows=plan.windows,
+        finer=finer,
     )
     unseen = between(inputs, learned_until, int(inputs.time[-1]))
     note = f"Out of sample from {format_time(int(unseen.time[0]))}."

@@ -11,7 +11,7 @@ import numpy as np
 
 from riposte.engine.enums import Reason, Rule
 from riposte.engine.parameters import EngineConfig
-from riposte.engine.run import MarketInputs, RunResult, run
+from riposte.engine.run import MarketInputs, RunResult, run, sliced
 from riposte.features.catalogue import FeatureSpec
 from riposte.features.provision import BUILT_IN, MatrixSource, common_features
 from riposte.labels.triple_barrier import Reading
@@ -97,6 +97,11 @@ class OutOfSample:
 def describe_barriers(barriers: Barriers) -> str:
     """The barriers in words."""
     horizon = format_duration(barriers.horizon_ns)
+    if barriers.scale == "atr":
+        return (
+            f"target {barriers.take_profit:g} and stop {barriers.stop_loss:g} average true ranges of "
+            f"{barriers.atr_bars} bars, at most {horizon}"
+        )
     if barriers.scale == "fixed":
         return (
             f"target {barriers.take_profit:.2%}, stop {barriers.stop_loss:.2%}, at most {horizon}"
@@ -115,6 +120,7 @@ def walk(
     workers: int,
     progress: Progress | None = None,
     features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
 ) -> OutOfSample:
     """Walk forward over the frames and stitch what the folds said about unseen months."""
     report = progress or (lambda _what, _done, _total: None)
@@ -155,7 +161,13 @@ def walk(
     )
     signals, spoken_by = stitch(data, outputs)
     inputs = market_inputs(
-        frames, signals, plan.barriers, instruments, model_ids=spoken_by, windows=plan.windows
+        frames,
+        signals,
+        plan.barriers,
+        instruments,
+        model_ids=spoken_by,
+        windows=plan.windows,
+        finer=finer,
     )
     first, last = folds[0].test_start, folds[-1].test_end
     return OutOfSample(tuple(data), outputs, signals, between(inputs, first, last))
@@ -163,10 +175,8 @@ def walk(
 
 def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
     """The steps that close in ``[start, end]``."""
-    rows = (inputs.time >= start) & (inputs.time <= end)
-    return dataclasses.replace(
-        inputs, time=inputs.time[rows], bars=inputs.bars[rows], signals=inputs.signals[rows]
-    )
+    first = int(np.searchsorted(inputs.time, start, side="left"))
+    return sliced(inputs, first, int(np.searchsorted(inputs.time, end, side="right")))
 
 
 def fingerprint(result: RunResult) -> str:
@@ -185,16 +195,25 @@ def run_study(
     workers: int = 1,
     progress: Progress | None = None,
     features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
 ) -> Study:
-    """Walk forward, back-test, compare and judge."""
+    """Walk forward, back-test, compare and judge; ``finer`` frames decide inside the bars of ``frames``."""
     report = progress or (lambda _what, _done, _total: None)
-    seen = walk(frames, instruments, plan, workers=workers, progress=progress, features=features)
+    seen = walk(
+        frames,
+        instruments,
+        plan,
+        workers=workers,
+        progress=progress,
+        features=features,
+        finer=finer,
+    )
     report("back-tests", 0, 4)
     equity = plan.engine.starting_equity
     result = run(seen.inputs, plan.engine)
     system = outcome("Riposte", "The system as configured.", result, equity)
     report("back-tests", 1, 4)
-    others = _baselines(frames, seen, plan, instruments)
+    others = _baselines(frames, seen, plan, instruments, finer)
     report("back-tests", 2, 4)
     ladder = tuple(_rung(seen.inputs, plan, threshold) for threshold in plan.ladder)
     what_ifs = tuple(_what_if(seen.inputs, plan, m) for m in (0.0, 1.0, 2.0))
@@ -253,11 +272,14 @@ def _baselines(
     seen: OutOfSample,
     plan: StudyPlan,
     instruments: Sequence[Instrument],
+    finer: Sequence[MarketFrame | None],
 ) -> tuple[Outcome, ...]:
     equity = plan.engine.starting_equity
     spoken = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
     inputs = between(
-        market_inputs(frames, spoken, plan.barriers, instruments, windows=plan.windows),
+        market_inputs(
+            frames, spoken, plan.barriers, instruments, windows=plan.windows, finer=finer
+        ),
         int(seen.inputs.time[0]),
         int(seen.inputs.time[-1]),
     )

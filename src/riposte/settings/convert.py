@@ -11,7 +11,10 @@ from riposte.engine.parameters import (
     NEVER,
     Costs,
     EngineConfig,
+    EntryOrder,
+    Execution,
     Limits,
+    MarginMode,
     Operator,
     PositionRules,
     Sizing,
@@ -82,6 +85,7 @@ def barriers_of(settings: Settings) -> Barriers:
         volatility_window_ns=chosen.volatility_window or base.volatility_window_ns,
         min_width=chosen.min_width,
         max_width=chosen.max_width,
+        atr_bars=chosen.atr_bars,
     )
 
 
@@ -96,6 +100,7 @@ def limits_of(settings: Settings) -> Limits:
 def engine_of(settings: Settings) -> EngineConfig:
     """The engine's whole configuration."""
     position = settings.position.model_dump(exclude={"sizing"})
+    chosen = settings.execution
     return EngineConfig(
         limits=limits_of(settings),
         costs=Costs(
@@ -107,6 +112,15 @@ def engine_of(settings: Settings) -> EngineConfig:
         rules=PositionRules(sizing=_SIZINGS[settings.position.sizing], **position),
         operator=Operator(settings.backtest.resumes_after),
         starting_equity=settings.backtest.starting_equity,
+        execution=Execution(
+            margin_mode=MarginMode[chosen.margin_mode.upper()],
+            entry_order=EntryOrder[chosen.entry_order.replace("-", "_").upper()],
+            entry_offset=chosen.entry_offset,
+            entry_patience=chosen.entry_patience,
+            reprice=chosen.reprice,
+            cross_after=chosen.cross_after,
+            latency_ns=chosen.latency,
+        ),
     )
 
 
@@ -171,7 +185,11 @@ def plan_of(settings: Settings) -> StudyPlan:
         barriers=barriers_of(settings),
         engine=engine_of(settings),
         stack=stack_of(settings),
-        windows=VolatilityWindows(settings.risk.volatility_short, settings.risk.volatility_normal),
+        windows=VolatilityWindows(
+            settings.risk.volatility_short,
+            settings.risk.volatility_normal,
+            settings.barriers.atr_bars,
+        ),
         reading=settings.barriers.reading,
         train_months=walk.train_months,
         test_months=walk.test_months,

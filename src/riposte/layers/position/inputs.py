@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 from riposte.engine.records import BAR, SIGNAL, Records
 from riposte.engine.run import MarketInputs
 from riposte.layers.contract import Signals
+from riposte.layers.position.inside import finer_bars
 from riposte.market.barriers import Barriers, barrier_widths
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
-from riposte.market.volatility import VolatilityWindows, volatility, volatility_ratio
+from riposte.market.volatility import (
+    VolatilityWindows,
+    average_true_range,
+    volatility,
+    volatility_ratio,
+)
 
 NO_MODEL = -1  # rules and baselines: the accuracy tier judges models only
 
@@ -37,6 +43,7 @@ def bar_records(frame: MarketFrame, barriers: Barriers, windows: VolatilityWindo
     )
     bars["volatility"] = volatility(frame, barriers.volatility_window_ns)
     bars["volatility_ratio"] = volatility_ratio(frame, windows)
+    bars["atr"] = average_true_range(frame, windows.atr_bars)
     charge = frame["funding_charge"]
     bars["funding"] = np.where(np.isfinite(charge), charge, 0.0)
     bars["present"] = 1
@@ -67,10 +74,12 @@ def market_inputs(
     *,
     model_ids: Sequence[NDArray[np.int32]] | None = None,
     windows: VolatilityWindows | None = None,
+    finer: Sequence[MarketFrame | None] = (),
 ) -> MarketInputs:
     """Place all symbols on one clock; a symbol without a bar at some time is absent there.
 
-    ``signals[i]`` has one row per row of ``frames[i]``, known at that row's close. Raises:
+    ``signals[i]`` has one row per row of ``frames[i]``, known at that row's close. ``finer[i]``: a frame of
+    shorter bars of the same symbol, which decide what happened inside the longer ones (none: empty). Raises:
         ValueError: if the frames are of different intervals or a signal's length does not match.
     """
     intervals = {frame.interval for frame in frames}
@@ -90,6 +99,7 @@ def market_inputs(
         rows = np.searchsorted(time, frame.close_time)
         bars[rows, i] = bar_records(frame, barriers, windows)
         wanted[rows, i] = signal_records(frame, signal, barriers, ids)
+    inner = [None if each is None else bar_records(each, barriers, windows) for each in finer]
     return MarketInputs(
         symbols=tuple(frame.symbol for frame in frames),
         instruments=tuple(instruments),
@@ -97,4 +107,5 @@ def market_inputs(
         time=time,
         bars=bars,
         signals=wanted,
+        finer=finer_bars(time, frames, finer, inner) if finer else None,
     )
