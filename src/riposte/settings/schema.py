@@ -18,6 +18,8 @@ from pydantic import (
 from riposte.engine.parameters import NEVER
 from riposte.errors import InputError
 from riposte.layers.forecast.layer import ForecastModel
+from riposte.layers.position.covariance import Shrinkage
+from riposte.layers.position.portfolio import Weighting
 from riposte.layers.regime.layer import RegimeConfig
 from riposte.layers.signal.layer import LearnerName, SignalConfig, SignalModel
 from riposte.market.instrument import parse_symbol
@@ -215,6 +217,14 @@ class PositionSettings(Section):
     exit_on_reversal: bool = True
 
 
+class PortfolioSettings(Section):
+    """How symbols share the account."""
+
+    weights: Weighting = "risk-parity"
+    window: Duration = parse_duration("30d")
+    shrinkage: Shrinkage = "none"
+
+
 _SIGNAL = SignalConfig()
 _REGIME = RegimeConfig()
 
@@ -303,6 +313,7 @@ class Settings(Section):
     risk: RiskSettings = RiskSettings()
     costs: CostSettings = CostSettings()
     position: PositionSettings = PositionSettings()
+    portfolio: PortfolioSettings = PortfolioSettings()
     model: ModelSettings = ModelSettings()
     backtest: BacktestSettings = BacktestSettings()
     walkforward: WalkforwardSettings = WalkforwardSettings()
