@@ -18,6 +18,7 @@ from riposte.labels.triple_barrier import Reading
 from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.open_interest import open_interest_signals
 from riposte.layers.position.inputs import market_inputs
+from riposte.layers.position.portfolio import PortfolioConfig
 from riposte.layers.stack import StackConfig
 from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame
@@ -61,6 +62,7 @@ class StudyPlan:
     round_trip_cost: float = 0.0014
     selection: SelectionConfig | None = None
     weighting: Weighting = "uniqueness"
+    portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
     ladder: tuple[float, ...] = (0.50, 0.55, 0.60, 0.65, 0.70)
     open_interest_threshold: float = 0.3
     random_seeds: int = 20

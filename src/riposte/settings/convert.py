@@ -23,6 +23,8 @@ from riposte.engine.parameters import (
 from riposte.errors import InputError
 from riposte.layers.abstention.rule import NO_END, AbstentionConfig
 from riposte.layers.forecast.layer import ForecastConfig
+from riposte.layers.position.covariance import returns_in
+from riposte.layers.position.portfolio import PortfolioConfig
 from riposte.layers.regime.layer import RegimeConfig
 from riposte.layers.signal.layer import LearnerName, SignalConfig
 from riposte.layers.stack import StackConfig
@@ -170,6 +172,19 @@ def selection_of(settings: Settings) -> SelectionConfig | None:
     )
 
 
+def portfolio_config_of(settings: Settings) -> PortfolioConfig:
+    """How symbols share the account.
+
+    Raises:
+        InputError: if the window holds too few returns of the configured bars.
+    """
+    chosen = settings.portfolio
+    returns_in(chosen.window, INTERVALS[settings.data.interval])
+    return PortfolioConfig(
+        weights=chosen.weights, window_ns=chosen.window, shrinkage=chosen.shrinkage
+    )
+
+
 def plan_of(settings: Settings) -> StudyPlan:
     """What a walk-forward study is told."""
     walk = settings.walkforward
@@ -200,6 +215,7 @@ def plan_of(settings: Settings) -> StudyPlan:
         seed=settings.model.seed,
         selection=selection_of(settings),
         weighting=settings.barriers.weights,
+        portfolio=portfolio_config_of(settings),
     )
 
 

@@ -19,6 +19,8 @@ from riposte.engine.parameters import NEVER
 from riposte.engine.records import PARTIALS
 from riposte.errors import InputError
 from riposte.layers.forecast.layer import ForecastModel
+from riposte.layers.position.covariance import Shrinkage
+from riposte.layers.position.portfolio import Weighting
 from riposte.layers.regime.layer import RegimeConfig
 from riposte.layers.signal.layer import LearnerName, SignalConfig, SignalModel
 from riposte.market.instrument import parse_symbol
@@ -238,6 +240,14 @@ class PositionSettings(Section):
     exit_on_reversal: bool = True
 
 
+class PortfolioSettings(Section):
+    """How symbols share the account."""
+
+    weights: Weighting = "risk-parity"
+    window: Duration = parse_duration("30d")
+    shrinkage: Shrinkage = "none"
+
+
 _SIGNAL = SignalConfig()
 _REGIME = RegimeConfig()
 
@@ -340,6 +350,7 @@ class Settings(Section):
     costs: CostSettings = CostSettings()
     position: PositionSettings = PositionSettings()
     execution: ExecutionSettings = ExecutionSettings()
+    portfolio: PortfolioSettings = PortfolioSettings()
     model: ModelSettings = ModelSettings()
     backtest: BacktestSettings = BacktestSettings()
     walkforward: WalkforwardSettings = WalkforwardSettings()
