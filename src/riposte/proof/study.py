@@ -19,6 +19,7 @@ from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.open_interest import open_interest_signals
 from riposte.layers.position.inputs import market_inputs
 from riposte.layers.stack import StackConfig
+from riposte.layers.trend_rule import CHANNEL_HORIZONS, trend_rule_signals
 from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
@@ -26,6 +27,8 @@ from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
 from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
+from riposte.proof.chance.shuffle import LabelShuffle
+from riposte.proof.chance.study import Resampling, chance_of
 from riposte.proof.dataset import SymbolData, Weighting, prepare
 from riposte.proof.metrics import by_group, daily_returns
 from riposte.proof.results import (
@@ -65,6 +68,7 @@ class StudyPlan:
     open_interest_threshold: float = 0.3
     random_seeds: int = 20
     bootstrap_resamples: int = 1000
+    resampling: Resampling = field(default_factory=Resampling)
     seed: int = 7
     # Variants that were looked at on this history while the shipped defaults were chosen: ten learner
     # settings, ten strengths of the calibration's prior, two barrier shapes. They count as trials too.
@@ -115,8 +119,12 @@ def walk(
     workers: int,
     progress: Progress | None = None,
     features: MatrixSource = BUILT_IN,
+    shuffle: LabelShuffle | None = None,
 ) -> OutOfSample:
-    """Walk forward over the frames and stitch what the folds said about unseen months."""
+    """Walk forward over the frames and stitch what the folds said about unseen months.
+
+    ``shuffle``: for a null test, how the outcomes that the folds learn from are exchanged.
+    """
     report = progress or (lambda _what, _done, _total: None)
     wanted = common_features(frames, features)
     data = []
@@ -149,6 +157,7 @@ def walk(
         selection=plan.selection,
         weighting=plan.weighting,
         versions={name: features.specs[name].version for name in wanted},
+        shuffle=shuffle,
     )
     outputs = run_folds(
         folds, task, workers=workers, progress=lambda d, n: report("walk-forward folds", d, n)
@@ -204,6 +213,16 @@ def run_study(
     returns = daily_returns(result.time, result.equity, equity)
     intervals = bootstrap.intervals(returns, seed=plan.seed, resamples=plan.bootstrap_resamples)
     report("back-tests", 4, 4)
+    chance = chance_of(
+        seen.inputs,
+        plan.engine,
+        result.trades,
+        plan.resampling,
+        horizon_ns=plan.barriers.horizon_ns,
+        seed=plan.seed,
+        workers=workers,
+        progress=lambda done, total: report("resampled markets", done, total),
+    )
     trades = result.trades
     symbols = tuple(frame.symbol for frame in frames)
     return Study(
@@ -244,6 +263,7 @@ def run_study(
         refusals=_refusals(result),
         quality=provenance.quality,
         trials=plan.earlier_trials + len(ladder) + len(what_ifs) + 1,
+        chance=chance,
         fingerprint=fingerprint(result),
     )
 
@@ -254,24 +274,32 @@ def _baselines(
     plan: StudyPlan,
     instruments: Sequence[Instrument],
 ) -> tuple[Outcome, ...]:
-    equity = plan.engine.starting_equity
-    spoken = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
-    inputs = between(
-        market_inputs(frames, spoken, plan.barriers, instruments, windows=plan.windows),
-        int(seen.inputs.time[0]),
-        int(seen.inputs.time[-1]),
-    )
-    alone = run(inputs, at_threshold(plan.engine, 0.0))
+    equity, engine = plan.engine.starting_equity, plan.engine
+
+    def ruled(spoken: Sequence[Signals], config: EngineConfig) -> RunResult:
+        inputs = market_inputs(frames, spoken, plan.barriers, instruments, windows=plan.windows)
+        return run(between(inputs, int(seen.inputs.time[0]), int(seen.inputs.time[-1])), config)
+
+    interest = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
+    channel_ns = CHANNEL_HORIZONS * plan.barriers.horizon_ns
+    trend = [trend_rule_signals(f, channel_ns, engine.rules.min_confidence) for f in frames]
     chance, _ = baselines.random_entries(
-        seen.inputs, plan.engine, seeds=plan.random_seeds, seed=plan.seed
+        seen.inputs, engine, seeds=plan.random_seeds, seed=plan.seed
     )
     return (
         baselines.buy_and_hold(seen.inputs, equity),
         chance,
         outcome(
+            "Trend rule alone",
+            f"A fixed rule: breakouts from the price channel of the last {format_duration(channel_ns)} "
+            "(Donchian), with the same barriers, risk and costs.",
+            ruled(trend, engine),
+            equity,
+        ),
+        outcome(
             "Open-interest signal alone",
             f"The rule-based score, acted on beyond ±{plan.open_interest_threshold:g}.",
-            alone,
+            ruled(interest, at_threshold(engine, 0.0)),
             equity,
         ),
     )
@@ -286,8 +314,11 @@ def _rung(inputs: MarketInputs, plan: StudyPlan, threshold: float) -> LadderRung
 
 
 def _what_if(inputs: MarketInputs, plan: StudyPlan, multiplier: float) -> Outcome:
-    config = at_costs(plan.engine, multiplier)
-    note = f"Fees and slippage times {multiplier:g}; funding as recorded."
+    config = at_costs(plan.engine, multiplier * plan.engine.costs.multiplier)
+    note = (
+        f"Fees and slippage times {multiplier:g}; funding as recorded. Same signals; sizes follow, "
+        "since the loss that is risked at a stop includes its costs."
+    )
     return outcome(f"Costs × {multiplier:g}", note, run(inputs, config), config.starting_equity)
 
 
