@@ -26,7 +26,8 @@ from riposte.market.instrument import Instrument
 from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
-from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
+from riposte.proof.backtest import at_threshold, cost_what_if, never_resumed, outcome
+from riposte.proof.chance.measure import outspoken
 from riposte.proof.chance.shuffle import LabelShuffle
 from riposte.proof.chance.study import Resampling, chance_of
 from riposte.proof.dataset import SymbolData, Weighting, prepare
@@ -206,7 +207,7 @@ def run_study(
     others = _baselines(frames, seen, plan, instruments)
     report("back-tests", 2, 4)
     ladder = tuple(_rung(seen.inputs, plan, threshold) for threshold in plan.ladder)
-    what_ifs = tuple(_what_if(seen.inputs, plan, m) for m in (0.0, 1.0, 2.0))
+    what_ifs = tuple(cost_what_if(seen.inputs, plan.engine, m) for m in (0.0, 1.0, 2.0))
     alone = run(seen.inputs, never_resumed(plan.engine))
     report("back-tests", 3, 4)
     reliability, accuracy = _reliability(seen)
@@ -215,6 +216,7 @@ def run_study(
     report("back-tests", 4, 4)
     chance = chance_of(
         seen.inputs,
+        outspoken(seen.inputs, frames, seen.signals),
         plan.engine,
         result.trades,
         plan.resampling,
@@ -311,15 +313,6 @@ def _rung(inputs: MarketInputs, plan: StudyPlan, threshold: float) -> LadderRung
     acted = (inputs.signals["direction"] != 0) & (inputs.signals["confidence"] >= threshold)
     metrics = outcome("", "", result, config.starting_equity).metrics
     return LadderRung(threshold, int(acted.sum()), metrics)
-
-
-def _what_if(inputs: MarketInputs, plan: StudyPlan, multiplier: float) -> Outcome:
-    config = at_costs(plan.engine, multiplier * plan.engine.costs.multiplier)
-    note = (
-        f"Fees and slippage times {multiplier:g}; funding as recorded. Same signals; sizes follow, "
-        "since the loss that is risked at a stop includes its costs."
-    )
-    return outcome(f"Costs × {multiplier:g}", note, run(inputs, config), config.starting_equity)
 
 
 def _reliability(seen: OutOfSample) -> tuple[Reliability, float]:

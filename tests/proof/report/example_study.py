@@ -165,15 +165,15 @@ def _folds(run: RunResult, months: int, rng: np.random.Generator) -> tuple[FoldR
     return tuple(out)
 
 
-WAYS = ((0.65, True), (0.65, False), (0.50, True), (0.50, False))
+WAYS = ((0.65, False, True), (0.65, False, False), (0.5, True, True), (0.5, True, False))
 
 
 def _draw(kind: NullKind, number: int, rng: np.random.Generator, drift: float) -> NullDraw:
     luck = rng.normal(0.0, 0.02)
     ways = tuple(
-        Measured(t, paid, (luck + drift) * (0.1 if t > 0.6 else 1.0) - 0.03 * paid * (t < 0.6),
-                 luck * 40.0, 0.03, 40 if t > 0.6 else 900)
-        for t, paid in WAYS
+        Measured(t, every, paid, (luck + drift) * (1.0 if every else 0.1) - 0.03 * paid * every,
+                 luck * 40.0, 0.03, 900 if every else 40)
+        for t, every, paid in WAYS
     )  # fmt: skip
     return NullDraw(kind, number, ways)
 
@@ -198,8 +198,8 @@ def chance_of(run: RunResult, seed: int = 5, draws: int = 20) -> Chance:
             fan=np.quantile(curves, FAN, axis=0),
         ),
         real=tuple(
-            Measured(t, paid, (-0.012 if paid else 0.02) * traded, -0.4, 0.05, 640 * traded)
-            for t, paid in WAYS
+            Measured(t, every, paid, (-0.012 if paid else 0.02) * traded, -0.4, 0.05, 640 * traded)
+            for t, every, paid in WAYS
         ),
         nulls=null_tests(
             _draw(kind, number, rng, drift)

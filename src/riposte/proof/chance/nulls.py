@@ -10,9 +10,8 @@
 A leak is not seen by the second: a model that was taught noise makes nothing even of a feature that
 knows the future. There it is the real run that stands out, as it also would with a true edge.
 
-The confidence rule keeps the pipeline nearly silent on noise, and silence proves little; so every draw
-is also measured at 50 %, where it trades, and without any cost, where the spread is around zero if the
-game is fair. Inside a bar the engine takes the adverse path first, so it is a little worse than fair.
+How a draw is measured: :mod:`riposte.proof.chance.measure`. Inside a bar the engine takes the adverse
+path first, so that even without costs the game is a little worse than fair.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from riposte.errors import DataError
 from riposte.features.provision import BUILT_IN, Computed, MatrixSource
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
-from riposte.proof.chance.measure import measured
+from riposte.proof.chance.measure import measured, outspoken
 from riposte.proof.chance.noise import random_walks
 from riposte.proof.chance.results import KINDS, Measured, NullDraw, NullKind
 from riposte.proof.chance.shuffle import LabelShuffle
@@ -54,10 +53,12 @@ def draw_nulls(
     """
     for number in numbers:
         seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1)[0])
+        market = frames
         if kind == "walk":
+            market = random_walks(frames, seed)
             # Computed anew: a cache would only fill up with markets that are never seen again.
             seen = walk(
-                random_walks(frames, seed),
+                market,
                 instruments,
                 plan,
                 workers=workers,
@@ -74,7 +75,8 @@ def draw_nulls(
                 features=features,
                 shuffle=LabelShuffle.of(seed, plan.barriers.horizon_ns),
             )
-        yield NullDraw(kind, number, measured(seen.inputs, plan.engine))
+        everywhere = outspoken(seen.inputs, market, seen.signals)
+        yield NullDraw(kind, number, measured(seen.inputs, everywhere, plan.engine))
 
 
 def draw_as_json(draw: NullDraw) -> bytes:

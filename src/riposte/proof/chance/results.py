@@ -60,9 +60,13 @@ class MarketLuck:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of the engine, at a confidence threshold, with all costs or with none of them."""
+    """One run of the engine, with all costs or with none of them.
+
+    ``outspoken``: the likelier side of every bar was acted on, else what the layers let through.
+    """
 
     threshold: float
+    outspoken: bool
     paid: bool  # False: no fee, no slippage, no funding
     total_return: float
     sharpe: float  # NaN where nothing was traded

@@ -24,6 +24,7 @@ class Resampling:
 
 def chance_of(
     inputs: MarketInputs,
+    everywhere: MarketInputs,
     engine: EngineConfig,
     trades: Records,
     resampling: Resampling,
@@ -34,6 +35,8 @@ def chance_of(
     progress: Callable[[int, int], None] | None = None,
 ) -> Chance:
     """The study's signals under chance, without null tests: those are long work and drawn apart.
+
+    ``everywhere``: the same market with its signals outspoken (:mod:`riposte.proof.chance.measure`).
 
     Raises:
         DataError: if the market is too short to be cut into days.
@@ -51,5 +54,5 @@ def chance_of(
             workers=workers,
             progress=progress,
         ),
-        real=measured(inputs, engine),
+        real=measured(inputs, everywhere, engine),
     )

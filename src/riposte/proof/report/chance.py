@@ -17,6 +17,7 @@ from riposte.proof.report.prepare import daily
 from riposte.proof.report.tables import Cell, Row, Table
 from riposte.proof.results import Study
 
+_FEW = 30  # trades
 _QUANTILES = (0.05, 0.50, 0.95)
 NAMES = {"walk": "Random walk", "labels": "Shuffled labels"}
 _MEANS = {
@@ -33,10 +34,10 @@ SHOWS = (
     "them; markets are run through the whole engine, limits and all."
 )
 NOTE = (
-    "Acting from 65 %, or whatever the confidence rule says, the pipeline is nearly silent where nothing can be "
-    "learned, and silence proves little: so each draw is also measured at 50 %, where it trades, and without "
-    "fee, slippage and funding. p is how often chance does at least as well, the real run counted among the "
-    "draws: with few draws it cannot be small."
+    "As configured the pipeline is nearly silent where nothing can be learned, and silence proves little: so each "
+    "draw, and the real run, is also measured with the likelier side of every bar acted on, whatever the "
+    "confidence; and each without fee, slippage and funding. p is how often chance does at least as well, the "
+    "real run counted among the draws: with few draws it cannot be small."
 )
 HOW = "riposte walkforward --null walk,labels --seeds 20"
 
@@ -87,6 +88,10 @@ def lede(chance: Chance) -> str:
             f"{fmt.count(len(chance.trades.total_return))} resamples of the trades their fall met the "
             f"drawdown limit of {fmt.percent(chance.trades.drawdown_limit)}."
         )
+        if chance.trades.trades < _FEW:
+            said.append(
+                f"{fmt.plural(chance.trades.trades, 'trade')} in all: too few for either to say much."
+            )
     return " ".join(said)
 
 
@@ -132,19 +137,18 @@ def _resampled(study: Study) -> Table:
 
 def way(measured: Measured) -> str:
     """How a run was measured, in words."""
-    return f"{fmt.percent(measured.threshold, 0)}, {'net' if measured.paid else 'no costs'}"
+    acted = "Every bar" if measured.outspoken else f"From {fmt.percent(measured.threshold, 0)}"
+    return f"{acted}, {'net' if measured.paid else 'no costs'}"
 
 
 def verdict(test: NullTest, real: Sequence[Measured]) -> str:
-    """What a null test says, and where the real result stands in it."""
-    place = _net_place(real)
-    null = returns_of(test, place)
-    mean = f"{fmt.percent(float(null.mean()), 2, signed=True)}"
+    """What a null test says, and where the real result stands in it, net and where it always trades."""
+    place = next(at for at, each in enumerate(real) if each.outspoken and each.paid)
+    null, mine = returns_of(test, place), real[place].total_return
     said = (
-        f"Acting from {fmt.percent(real[place].threshold, 0)} confidence, "
-        f"{fmt.plural(len(null), 'draw')} made {mean} net on average, the real run "
-        f"{fmt.percent(real[place].total_return, 2, signed=True)}, p =\N{NO-BREAK SPACE}"
-        f"{fmt.number(p_value(real[place].total_return, null))}."
+        f"With every bar acted on, {fmt.plural(len(null), 'draw')} made "
+        f"{fmt.percent(float(null.mean()), 2, signed=True)} net on average, the real signals "
+        f"{fmt.percent(mine, 2, signed=True)}: p =\N{NO-BREAK SPACE}{fmt.number(p_value(mine, null))}."
     )
     if earns_on_noise(test):
         said += (
@@ -152,13 +156,6 @@ def verdict(test: NullTest, real: Sequence[Measured]) -> str:
             "that is not there. Trust no figure on this page."
         )
     return said
-
-
-def _net_place(real: Sequence[Measured]) -> int:
-    """The way of measuring to speak about: net of costs, at the threshold where the pipeline talks."""
-    return max(
-        (at for at, each in enumerate(real) if each.paid), key=lambda at: -real[at].threshold
-    )
 
 
 def _null(test: NullTest, real: Sequence[Measured]) -> Mapping[str, Any]:
@@ -197,7 +194,7 @@ def _null_table(test: NullTest, real: Sequence[Measured]) -> Table:
     columns = ("Real", "Draws, mean", "95 % interval of the mean", "5 to 95 % of draws", "p",
                "Trades", "Draws' trades")  # fmt: skip
     return Table(
-        f"{NAMES[test.kind]}: the real run among the draws", "Acting from", columns, tuple(rows)
+        f"{NAMES[test.kind]}: the real run among the draws", "Acting", columns, tuple(rows)
     )
 
 
