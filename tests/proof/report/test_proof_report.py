@@ -10,6 +10,7 @@ import pytest
 from example_study import empty_study, full_study
 
 from riposte.proof.report import as_json, render, summary_table
+from riposte.proof.report import format as fmt
 from riposte.proof.report.chance import terminal_lines
 from riposte.proof.report.words import promises
 from riposte.proof.results import Study
@@ -101,6 +102,21 @@ def test_the_json_has_every_draw_and_the_spread_of_the_resamples() -> None:
     assert spread["0.05"] < spread["0.5"] < spread["0.95"]
     assert told["markets"]["resamples"] == 200
     assert json.loads(as_json(EMPTY))["chance"]["trades"] is None
+
+
+def test_few_trades_are_said_to_say_little() -> None:
+    few = full_study(bars=900, trades=3)
+    shown = section(render(few), "chance")
+    assert "3 trades in all: too few for either to say much" in shown
+    assert "The same trades in another order" not in shown  # nothing to draw
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [(0.05, "5 %"), (-0.005, "−0.5 %"), (0.0005, "0.05 %"), (0.00025, "0.025 %"), (0.0, "0 %")],
+)
+def test_round_values_on_an_axis_have_the_decimals_they_need(value: float, wanted: str) -> None:
+    assert plain(fmt.round_percent(value)) == wanted
 
 
 def test_promises_are_set_beside_what_was_measured() -> None:

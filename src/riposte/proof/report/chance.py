@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from riposte.proof.report.prepare import daily
 from riposte.proof.report.tables import Cell, Row, Table
 from riposte.proof.results import Study
 
-_FEW = 30  # trades
+_FEW = 30  # trades: fewer say little
+_DRAWN = 5  # trades: the resamples of fewer have no shape
 _QUANTILES = (0.05, 0.50, 0.95)
 NAMES = {"walk": "Random walk", "labels": "Shuffled labels"}
 _MEANS = {
@@ -56,7 +57,9 @@ def section(study: Study) -> Mapping[str, Any]:
             f"in blocks of {fmt.number(chance.market.mean_block_days, 0)} days on average. Shaded: the middle "
             "50 % and 90 % of them; line: as it was."
         ),
-        "drawdowns": charts.drawdown_histogram(chance.trades) if chance.trades else None,
+        "drawdowns": charts.drawdown_histogram(chance.trades)
+        if chance.trades is not None and chance.trades.trades >= _DRAWN
+        else None,
         "drawdown_note": _trade_note(chance),
         "resampled": _resampled(study),
         "nulls": [_null(test, chance.real) for test in chance.nulls],
@@ -109,24 +112,27 @@ def _resampled(study: Study) -> Table:
     luck, market = study.chance.trades, study.chance.market
     metrics = study.system.metrics
 
-    def row(name: str, real: float, drawn: Floats, show: Any, note: str = "") -> Row:
+    def row(name: str, real: float, drawn: Floats, show: Callable[[float], str], note: str) -> Row:
         known = drawn[np.isfinite(drawn)]
         low_to_high = np.quantile(known, _QUANTILES) if len(known) else [np.nan] * 3
         return Row(name, tuple(Cell(show(float(v))) for v in (real, *low_to_high)), note)
 
     def signed(value: float) -> str:
-        return fmt.percent(value, signed=True)
+        return fmt.percent(value, 2, signed=True)
+
+    def share(value: float) -> str:
+        return fmt.percent(value, 2)
 
     rows = [
         row("Net return", metrics["total_return"], market.total_return, signed, "resampled markets"),
         row("Sharpe", metrics["sharpe"], market.sharpe, fmt.number, "resampled markets"),
-        row("Max drawdown", metrics["max_drawdown"], market.max_drawdown, fmt.percent,
+        row("Max drawdown", metrics["max_drawdown"], market.max_drawdown, share,
             "resampled markets"),
     ]  # fmt: skip
     if luck is not None:
         rows += [
             row("Net return", luck.actual_return, luck.total_return, signed, "resampled trades"),
-            row("Max drawdown", luck.actual_drawdown, luck.max_drawdown, fmt.percent,
+            row("Max drawdown", luck.actual_drawdown, luck.max_drawdown, share,
                 "resampled trades"),
             row("Longest losing streak", luck.actual_streak, luck.losing_streak, fmt.count,
                 "resampled trades"),

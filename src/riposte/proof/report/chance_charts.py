@@ -32,11 +32,6 @@ _BINS = 36
 _STRIP = 46.0  # height of a row of draws
 
 
-def _percent(value: float) -> str:
-    decimals = 0 if abs(value * 100 - round(value * 100)) < 1e-6 else 1
-    return fmt.percent(value, decimals)
-
-
 def market_fan(luck: MarketLuck, actual: Floats) -> Markup:
     """Where resampled markets led the account, and where the recorded one did.
 
@@ -66,7 +61,7 @@ def market_fan(luck: MarketLuck, actual: Floats) -> Markup:
     return svg(
         area,
         "Net return in resampled markets, percentiles from day to day, and in the recorded one",
-        y_axis(area, ticks(area.y.low, area.y.high), _percent),
+        y_axis(area, ticks(area.y.low, area.y.high), fmt.round_percent),
         band(fan[0], fan[4], "fan"),
         band(fan[1], fan[3], "fan"),
         line(rows.astype(float), fan[2], "ideal"),
@@ -77,9 +72,9 @@ def market_fan(luck: MarketLuck, actual: Floats) -> Markup:
 
 
 def _names(area: Plot, ends: Sequence[tuple[float, str]]) -> Markup:
-    """Names of quantiles at the right, from the top down, pushed apart."""
+    """Names of rising values at the right, from the top down, pushed apart."""
     placed, lowest = [], -math.inf
-    for value, name in sorted(ends, reverse=True):
+    for value, name in reversed(ends):
         lowest = max(area.y(value), lowest + 12.0)
         placed.append(tag("text", name, x=area.right + 6, y=lowest + 4, class_="tick"))
     return joined(placed)
@@ -111,13 +106,13 @@ def drawdown_histogram(luck: TradeLuck) -> Markup:
     return svg(
         area,
         "Deepest falls of resampled trades",
-        y_axis(area, ticks(0.0, area.y.high, 4), _percent),
+        y_axis(area, ticks(0.0, area.y.high, 4), fmt.round_percent),
         *bars,
         _uprights(
             area,
             [(luck.drawdown_limit, "limit", "limit"), (luck.actual_drawdown, "as it was", "real")],
         ),
-        x_axis(area, ticks(0.0, top, 5), _percent, "Deepest fall of closed trades"),
+        x_axis(area, ticks(0.0, top, 5), fmt.round_percent, "Deepest fall of closed trades"),
     )
 
 
@@ -184,7 +179,7 @@ def null_strips(
         area,
         "Returns of the null test's draws, and the real one",
         *parts,
-        x_axis(area, ticks(area.x.low, area.x.high, 4), _percent, "Return"),
+        x_axis(area, ticks(area.x.low, area.x.high, 4), fmt.round_percent, "Return"),
     )
 
 
