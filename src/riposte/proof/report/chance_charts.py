@@ -42,7 +42,7 @@ def market_fan(luck: MarketLuck, actual: Floats) -> Markup:
     values = [0.0, *fan[0], *fan[-1], *actual]
     area = plot(
         SMALL, 270.0, (0.0, float(max(luck.days - 1, 1))), padded(values),
-        margin=(14.0, 64.0, 34.0, 50.0),
+        margin=(14.0, 64.0, 34.0, 58.0),
     )  # fmt: skip
     xs = [area.x(float(row)) for row in rows]
 
