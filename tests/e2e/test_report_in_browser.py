@@ -18,6 +18,7 @@ from riposte.market.assemble import assemble
 from riposte.market.barriers import Barriers
 from riposte.market.instrument import instrument_for
 from riposte.market.interval import DAY_NS, HOUR_NS, parse_interval
+from riposte.proof.chance.study import Resampling
 from riposte.proof.report import as_json, render, summary_table
 from riposte.proof.results import Study
 from riposte.proof.study import Provenance, StudyPlan, run_study
@@ -38,6 +39,7 @@ def study() -> Study:
         stack=StackConfig(),
         random_seeds=2,
         bootstrap_resamples=100,
+        resampling=Resampling(trades=500, markets=20),
     )
     about = Provenance(NASTY, "SYNTHETIC market", False, "now", "0", NASTY, (NASTY,))
     return run_study(frames, [instrument_for("BTCUSDT")], plan, about)

@@ -23,6 +23,7 @@ from riposte.cli.market import (
     sound_features,
     stored_market,
 )
+from riposte.cli.nulls import draw_and_keep, draws_of, kinds_of, with_kept_nulls
 from riposte.cli.options import (
     ConfigFiles,
     Given,
@@ -267,15 +268,32 @@ def walkforward(
     workers: Workers = None,
     seed: Seed = None,
     name: Annotated[str, typer.Option(help="Name of the report files.")] = "walkforward",
+    null: Annotated[
+        str | None,
+        typer.Option(
+            "--null",
+            help="Then run it all where nothing can be learned: walk (random walks), labels (shuffled), "
+            "or walk,labels.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Draws of each null test, kept ones included.")
+    ] = 20,
     json: Json = False,
 ) -> None:
     """Walk forward over the stored history and write the report."""
     given = Given(config, preset, symbols, interval, timerange, workers, seed)
-    loaded = given.load()
-    check_writable(loaded.settings.report.folder)
-    market = stored_market(loaded.settings)
-    study = study_of(loaded, market, open_store(loaded.settings), quiet=json)
-    path = write_report(study, loaded.settings.report.folder, name)
+    loaded, kinds = given.load(), kinds_of(null)
+    settings = loaded.settings
+    check_writable(settings.report.folder)
+    market = stored_market(settings)
+    study = study_of(loaded, market, open_store(settings), quiet=json)
+    path = write_report(study, settings.report.folder, name)
+    if kinds:
+        with progress(quiet=json) as shown:
+            draw_and_keep(kinds, seeds, settings, market, shown, workers=workers_of(settings))
+        study = with_kept_nulls(study, draws_of(settings, market))
+        path = write_report(study, settings.report.folder, name)
     print_summary(study, path, json=json)
 
 
@@ -307,7 +325,7 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
             finer=market.finer,
         )
     log_trial(settings, dataclasses.replace(trial, scores=dict(study.system.metrics)))
-    return study
+    return with_kept_nulls(study, draws_of(settings, market))
 
 
 def backtest(

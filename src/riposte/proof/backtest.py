@@ -55,6 +55,16 @@ def at_costs(config: EngineConfig, multiplier: float) -> EngineConfig:
     return dataclasses.replace(config, costs=costs)
 
 
+def cost_what_if(inputs: MarketInputs, config: EngineConfig, multiple: float) -> Outcome:
+    """The same signals where trading costs ``multiple`` times what is configured; funding as recorded."""
+    result = run(inputs, at_costs(config, multiple * config.costs.multiplier))
+    note = (
+        f"Fees and slippage times {multiple:g}; funding as recorded. Same signals; sizes follow, since "
+        "the loss that is risked at a stop includes its costs."
+    )
+    return outcome(f"Costs × {multiple:g}", note, result, config.starting_equity)
+
+
 def never_resumed(config: EngineConfig) -> EngineConfig:
     """The same rules with nobody there to lift a stop."""
     return dataclasses.replace(config, operator=Operator(NEVER))

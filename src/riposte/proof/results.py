@@ -13,6 +13,7 @@ from typing import Any
 
 from riposte.engine.run import RunResult
 from riposte.market.frame import Floats, Times
+from riposte.proof.chance.results import Chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +162,5 @@ class Study:
     refusals: Mapping[str, int]  # rule -> how often
     quality: tuple[str, ...]  # findings of the data check, one sentence each
     trials: int  # how many variants of this study were evaluated on this data
+    chance: Chance  # resampled trades and markets, null tests
     fingerprint: str  # hash of equity curve and trades: equal for equal runs

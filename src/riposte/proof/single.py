@@ -159,6 +159,7 @@ def backtest_model(
         model_ids=models,
         windows=plan.windows,
         finer=finer,
+        portfolio=plan.portfolio,
     )
     unseen = between(inputs, learned_until, int(inputs.time[-1]))
     note = f"Out of sample from {format_time(int(unseen.time[0]))}."

@@ -17,16 +17,20 @@ from riposte.features.provision import BUILT_IN, MatrixSource, common_features
 from riposte.labels.triple_barrier import Reading
 from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.open_interest import open_interest_signals
-from riposte.layers.position.inputs import market_inputs
+from riposte.layers.position.inputs import market_inputs, signals_on
 from riposte.layers.position.portfolio import PortfolioConfig
 from riposte.layers.stack import StackConfig
+from riposte.layers.trend_rule import CHANNEL_HORIZONS, trend_rule_signals
 from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
 from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
-from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
+from riposte.proof.backtest import at_threshold, cost_what_if, never_resumed, outcome
+from riposte.proof.chance.measure import outspoken
+from riposte.proof.chance.shuffle import LabelShuffle
+from riposte.proof.chance.study import Resampling, chance_of
 from riposte.proof.dataset import SymbolData, Weighting, prepare
 from riposte.proof.metrics import by_group, daily_returns
 from riposte.proof.results import (
@@ -67,6 +71,7 @@ class StudyPlan:
     open_interest_threshold: float = 0.3
     random_seeds: int = 20
     bootstrap_resamples: int = 1000
+    resampling: Resampling = field(default_factory=Resampling)
     seed: int = 7
     # Variants that were looked at on this history while the shipped defaults were chosen: ten learner
     # settings, ten strengths of the calibration's prior, two barrier shapes. They count as trials too.
@@ -123,8 +128,12 @@ def walk(
     progress: Progress | None = None,
     features: MatrixSource = BUILT_IN,
     finer: Sequence[MarketFrame | None] = (),
+    shuffle: LabelShuffle | None = None,
 ) -> OutOfSample:
-    """Walk forward over the frames and stitch what the folds said about unseen months."""
+    """Walk forward over the frames and stitch what the folds said about unseen months.
+
+    ``shuffle``: for a null test, how the outcomes that the folds learn from are exchanged.
+    """
     report = progress or (lambda _what, _done, _total: None)
     wanted = common_features(frames, features)
     data = []
@@ -157,6 +166,7 @@ def walk(
         selection=plan.selection,
         weighting=plan.weighting,
         versions={name: features.specs[name].version for name in wanted},
+        shuffle=shuffle,
     )
     outputs = run_folds(
         folds, task, workers=workers, progress=lambda d, n: report("walk-forward folds", d, n)
@@ -170,6 +180,7 @@ def walk(
         model_ids=spoken_by,
         windows=plan.windows,
         finer=finer,
+        portfolio=plan.portfolio,
     )
     first, last = folds[0].test_start, folds[-1].test_end
     return OutOfSample(tuple(data), outputs, signals, between(inputs, first, last))
@@ -215,16 +226,27 @@ def run_study(
     result = run(seen.inputs, plan.engine)
     system = outcome("Riposte", "The system as configured.", result, equity)
     report("back-tests", 1, 4)
-    others = _baselines(frames, seen, plan, instruments, finer)
+    others = _baselines(frames, seen, plan)
     report("back-tests", 2, 4)
     ladder = tuple(_rung(seen.inputs, plan, threshold) for threshold in plan.ladder)
-    what_ifs = tuple(_what_if(seen.inputs, plan, m) for m in (0.0, 1.0, 2.0))
+    what_ifs = tuple(cost_what_if(seen.inputs, plan.engine, m) for m in (0.0, 1.0, 2.0))
     alone = run(seen.inputs, never_resumed(plan.engine))
     report("back-tests", 3, 4)
     reliability, accuracy = _reliability(seen)
     returns = daily_returns(result.time, result.equity, equity)
     intervals = bootstrap.intervals(returns, seed=plan.seed, resamples=plan.bootstrap_resamples)
     report("back-tests", 4, 4)
+    chance = chance_of(
+        seen.inputs,
+        outspoken(seen.inputs, frames, seen.signals),
+        plan.engine,
+        result.trades,
+        plan.resampling,
+        horizon_ns=plan.barriers.horizon_ns,
+        seed=plan.seed,
+        workers=workers,
+        progress=lambda done, total: report("resampled markets", done, total),
+    )
     trades = result.trades
     symbols = tuple(frame.symbol for frame in frames)
     return Study(
@@ -265,6 +287,7 @@ def run_study(
         refusals=_refusals(result),
         quality=provenance.quality,
         trials=plan.earlier_trials + len(ladder) + len(what_ifs) + 1,
+        chance=chance,
         fingerprint=fingerprint(result),
     )
 
@@ -273,29 +296,33 @@ def _baselines(
     frames: Sequence[MarketFrame],
     seen: OutOfSample,
     plan: StudyPlan,
-    instruments: Sequence[Instrument],
-    finer: Sequence[MarketFrame | None],
 ) -> tuple[Outcome, ...]:
-    equity = plan.engine.starting_equity
-    spoken = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
-    inputs = between(
-        market_inputs(
-            frames, spoken, plan.barriers, instruments, windows=plan.windows, finer=finer
-        ),
-        int(seen.inputs.time[0]),
-        int(seen.inputs.time[-1]),
-    )
-    alone = run(inputs, at_threshold(plan.engine, 0.0))
+    equity, engine = plan.engine.starting_equity, plan.engine
+
+    def ruled(spoken: Sequence[Signals], config: EngineConfig) -> RunResult:
+        said = signals_on(seen.inputs.time, frames, spoken, plan.barriers)
+        return run(dataclasses.replace(seen.inputs, signals=said), config)
+
+    interest = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
+    channel_ns = CHANNEL_HORIZONS * plan.barriers.horizon_ns
+    trend = [trend_rule_signals(f, channel_ns, engine.rules.min_confidence) for f in frames]
     chance, _ = baselines.random_entries(
-        seen.inputs, plan.engine, seeds=plan.random_seeds, seed=plan.seed
+        seen.inputs, engine, seeds=plan.random_seeds, seed=plan.seed
     )
     return (
         baselines.buy_and_hold(seen.inputs, equity),
         chance,
         outcome(
+            "Trend rule alone",
+            f"A fixed rule: breakouts from the price channel of the last {format_duration(channel_ns)} "
+            "(Donchian), with the same barriers, risk and costs.",
+            ruled(trend, engine),
+            equity,
+        ),
+        outcome(
             "Open-interest signal alone",
             f"The rule-based score, acted on beyond ±{plan.open_interest_threshold:g}.",
-            alone,
+            ruled(interest, at_threshold(engine, 0.0)),
             equity,
         ),
     )
@@ -307,12 +334,6 @@ def _rung(inputs: MarketInputs, plan: StudyPlan, threshold: float) -> LadderRung
     acted = (inputs.signals["direction"] != 0) & (inputs.signals["confidence"] >= threshold)
     metrics = outcome("", "", result, config.starting_equity).metrics
     return LadderRung(threshold, int(acted.sum()), metrics)
-
-
-def _what_if(inputs: MarketInputs, plan: StudyPlan, multiplier: float) -> Outcome:
-    config = at_costs(plan.engine, multiplier)
-    note = f"Fees and slippage times {multiplier:g}; funding as recorded."
-    return outcome(f"Costs × {multiplier:g}", note, run(inputs, config), config.starting_equity)
 
 
 def _reliability(seen: OutOfSample) -> tuple[Reliability, float]:

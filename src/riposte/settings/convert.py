@@ -37,6 +37,7 @@ from riposte.market.interval import (
     parse_duration,
 )
 from riposte.market.volatility import VolatilityWindows
+from riposte.proof.chance.study import Resampling
 from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.study import StudyPlan
 from riposte.settings.learners import learner_with
@@ -212,6 +213,7 @@ def plan_of(settings: Settings) -> StudyPlan:
         embargo_ns=walk.embargo,
         random_seeds=walk.random_seeds,
         bootstrap_resamples=walk.bootstrap_resamples,
+        resampling=Resampling(walk.trade_resamples, walk.market_resamples),
         seed=settings.model.seed,
         selection=selection_of(settings),
         weighting=settings.barriers.weights,

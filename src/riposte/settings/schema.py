@@ -126,6 +126,7 @@ class DataSettings(Section):
     archive_url: str = "https://data.binance.vision"
     exchange_url: str = ""  # empty: the exchange itself
     trials: Path = Path("data/trials.jsonl")
+    nulls: Path = Path("data/nulls")
     feature_cache: Path = Path("data/features")
     feature_cache_gb: Annotated[float, Field(ge=0, le=1000)] = 4.0  # 0: nothing is cached
     connections: Annotated[int, Field(ge=1, le=64)] = 16
@@ -317,6 +318,8 @@ class WalkforwardSettings(Section):
     workers: Annotated[int, Field(ge=0, le=256)] = 0  # 0: one per core
     random_seeds: Annotated[int, Field(ge=1, le=1000)] = 20
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    trade_resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    market_resamples: Annotated[int, Field(ge=20, le=100_000)] = 200
 
 
 class TuneSettings(Section):

@@ -11,6 +11,9 @@ from riposte.engine.records import FILL, REFUSAL, TRADE, new_account, new_positi
 from riposte.engine.run import RunResult
 from riposte.layers.contract import REGIMES
 from riposte.market.interval import DAY_NS, HOUR_NS
+from riposte.proof.chance.results import FAN, Chance, MarketLuck, Measured, NullDraw, NullKind
+from riposte.proof.chance.standing import null_tests
+from riposte.proof.chance.trades import resampled_trades
 from riposte.proof.metrics import METRICS, by_group, curve_measures, drawdown, measure
 from riposte.proof.results import (
     FoldResult,
@@ -162,6 +165,50 @@ def _folds(run: RunResult, months: int, rng: np.random.Generator) -> tuple[FoldR
     return tuple(out)
 
 
+WAYS = ((0.65, False, True), (0.65, False, False), (0.5, True, True), (0.5, True, False))
+
+
+def _draw(kind: NullKind, number: int, rng: np.random.Generator, drift: float) -> NullDraw:
+    luck = rng.normal(0.0, 0.02)
+    ways = tuple(
+        Measured(t, every, paid, (luck + drift) * (1.0 if every else 0.1) - 0.03 * paid * every,
+                 luck * 40.0, 0.03, 900 if every else 40)
+        for t, every, paid in WAYS
+    )  # fmt: skip
+    return NullDraw(kind, number, ways)
+
+
+def chance_of(run: RunResult, seed: int = 5, draws: int = 20) -> Chance:
+    """What resampling and null tests could have said of a run."""
+    rng = np.random.default_rng(seed)
+    days, markets = 1824, 200
+    curves = np.cumprod(1.0 + rng.normal(-3e-5, 0.0008, (markets, days)), axis=1) - 1.0
+    traded = len(run.trades) > 0
+    if not traded:
+        curves[:] = 0.0
+    return Chance(
+        trades=resampled_trades(run.trades, 0.05, seed=seed, resamples=2000),
+        market=MarketLuck(
+            days=days,
+            mean_block_days=10.0,
+            total_return=curves[:, -1],
+            sharpe=rng.normal(-0.4, 0.5, markets) if traded else np.full(markets, np.nan),
+            max_drawdown=np.abs(rng.normal(0.06, 0.02, markets)) * traded,
+            trades=np.full(markets, float(len(run.trades))),
+            fan=np.quantile(curves, FAN, axis=0),
+        ),
+        real=tuple(
+            Measured(t, every, paid, (-0.012 if paid else 0.02) * traded, -0.4, 0.05, 640 * traded)
+            for t, every, paid in WAYS
+        ),
+        nulls=null_tests(
+            _draw(kind, number, rng, drift)
+            for kind, drift in (("walk", 0.0), ("labels", 0.004))
+            for number in range(draws)
+        ),
+    )
+
+
 SILENCES = Silences(
     rows=87_000,
     reasons={
@@ -241,6 +288,7 @@ def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study
         refusals={"TRADES_PER_DAY": 812, "PAUSED": 120, "MIN_NOTIONAL": 3},
         quality=("BTCUSDT 1h: one flat bar without volume at 2024-10-28 20:00 (note).",),
         trials=9,
+        chance=chance_of(run),
         fingerprint="0123456789abcdef",
     )
 
@@ -301,4 +349,5 @@ def empty_study() -> Study:
         by_exit={},
         refusals={},
         quality=(),
+        chance=chance_of(run, draws=0),
     )

@@ -33,11 +33,6 @@ def _sign_class(value: float) -> str:
     return "gain" if value >= 0 else "loss"
 
 
-def _percent_tick(value: float) -> str:
-    decimals = 0 if abs(value * 100 - round(value * 100)) < 1e-6 else 1
-    return fmt.percent(value, decimals)
-
-
 def fold_bars(folds: Sequence[FoldResult], width: float) -> Markup:
     """Net return of each fold's test window, in order of time."""
     returns = [f.net_return for f in folds]
@@ -74,7 +69,7 @@ def fold_bars(folds: Sequence[FoldResult], width: float) -> Markup:
     return svg(
         area,
         "Net return of each fold",
-        y_axis(area, ticks(area.y.low, area.y.high), _percent_tick),
+        y_axis(area, ticks(area.y.low, area.y.high), fmt.round_percent),
         *bars,
         x_axis(area, marks, lambda at: fmt.month(folds[int(at)].test_start), "Month tested"),
     )
@@ -107,7 +102,7 @@ def reliability_curve(curve: Reliability) -> Markup:
     return svg(
         area,
         "Reliability: confidence promised against share right",
-        y_axis(area, [0.3, *marks], _percent_tick),
+        y_axis(area, [0.3, *marks], fmt.round_percent),
         path([(area.x(0.5), area.y(0.5)), (area.x(1.0), area.y(1.0))], "ideal"),
         tag(
             "text",
@@ -119,7 +114,7 @@ def reliability_curve(curve: Reliability) -> Markup:
         ),
         path(points, "line system"),
         *dots,
-        x_axis(area, marks, _percent_tick, "Confidence promised"),
+        x_axis(area, marks, fmt.round_percent, "Confidence promised"),
     )
 
 
@@ -243,7 +238,7 @@ def what_if_lines(outcomes: Sequence[Outcome], starting_equity: float) -> Markup
     return svg(
         area,
         "Net return at several cost levels",
-        y_axis(area, ticks(area.y.low, area.y.high), _percent_tick),
+        y_axis(area, ticks(area.y.low, area.y.high), fmt.round_percent),
         *lines,
         _end_labels(area, ends),
         x_axis(area, inside, lambda t: fmt.date(int(t))[:4], ""),

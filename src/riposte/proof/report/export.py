@@ -17,8 +17,8 @@ from riposte.engine.records import Records
 from riposte.layers.contract import REGIMES
 from riposte.market.frame import Floats, Times
 from riposte.proof.metrics import drawdown
+from riposte.proof.report import chance, words
 from riposte.proof.report import format as fmt
-from riposte.proof.report import words
 from riposte.proof.report.prepare import cost_split, daily, halt_spans, monthly_returns
 from riposte.proof.results import FoldResult, Outcome, Study
 
@@ -64,6 +64,7 @@ def as_json(study: Study) -> bytes:
         "targets": study.targets,
         "monthly_returns": _months(study),
         "costs": cost_split(study.system, study.starting_equity),
+        "chance": chance.as_values(study.chance),
         "ladder": study.ladder,
         "folds": [_fold(f) for f in study.folds],
         "reliability": study.reliability,

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from riposte.proof.metrics import drawdown
-from riposte.proof.report import charts, tables, words
+from riposte.proof.report import chance, charts, tables, words
 from riposte.proof.report import format as fmt
 from riposte.proof.report.payload import chart_data, packed
 from riposte.proof.report.prepare import cost_split, halt_spans, monthly_returns
@@ -87,6 +87,7 @@ def render(study: Study) -> str:
         if len(study.reliability.count)
         else None,
         calibration=_calibration(study),
+        chance=chance.section(study),
         ladder=tables.ladder(study.ladder),
         silences=tables.silences(study.silences),
         promises=words.promises(study),

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from riposte.proof.report import chance, words
 from riposte.proof.report import format as fmt
-from riposte.proof.report import words
 from riposte.proof.results import Outcome, Study, Target
 
 _COLUMNS = (
@@ -44,6 +44,7 @@ def summary_table(study: Study) -> RenderableType:
         _compared(study),
         _targets(study.targets),
         Text(_interval(study)),
+        *map(Text, chance.terminal_lines(study)),
         Text(f"fingerprint {study.fingerprint}", style="dim"),
     ]
     return Group(*parts)
