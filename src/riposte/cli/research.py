@@ -54,6 +54,7 @@ from riposte.proof.single import (
     training_rows_until_now,
 )
 from riposte.proof.study import Provenance, run_study
+from riposte.proof.trials import recorded_sharpes
 from riposte.settings.convert import plan_of, stack_of
 from riposte.settings.load import Loaded
 from riposte.settings.schema import Settings
@@ -266,12 +267,19 @@ def walkforward(
     timerange: Timerange = None,
     workers: Workers = None,
     seed: Seed = None,
+    folds: Annotated[int | None, typer.Option(help="Only so many folds, the newest ones.")] = None,
+    cpcv: Annotated[
+        str | None,
+        typer.Option(
+            help="Also cross-validate over groups of the history: groups,test groups such as 6,2."
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the report files.")] = "walkforward",
     json: Json = False,
 ) -> None:
     """Walk forward over the stored history and write the report."""
     given = Given(config, preset, symbols, interval, timerange, workers, seed)
-    loaded = given.load()
+    loaded = given.load(**{"walkforward.folds": folds, "walkforward.cpcv": cpcv})
     check_writable(loaded.settings.report.folder)
     market = stored_market(loaded.settings)
     study = study_of(loaded, market, open_store(loaded.settings), quiet=json)
@@ -294,12 +302,17 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
     )
     trial = trial_of("walkforward", settings, market, about.created, {})
     plan = plan_of(settings)
-    tried = plan.earlier_trials + earlier_variants(settings, trial)
+    earlier = earlier_variants(settings, trial)
+    plan = dataclasses.replace(
+        plan,
+        earlier_trials=plan.earlier_trials + len(earlier),
+        earlier_sharpes=recorded_sharpes(earlier),
+    )
     with progress(quiet=quiet) as shown:
         study = run_study(
             market.frames,
             market.instruments,
-            dataclasses.replace(plan, earlier_trials=tried),
+            plan,
             about,
             workers=workers_of(settings),
             progress=shown,

@@ -43,6 +43,14 @@ def with_directions(
     return dataclasses.replace(inputs, signals=signals)
 
 
+def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
+    """The steps that close in ``[start, end]``."""
+    rows = (inputs.time >= start) & (inputs.time <= end)
+    return dataclasses.replace(
+        inputs, time=inputs.time[rows], bars=inputs.bars[rows], signals=inputs.signals[rows]
+    )
+
+
 def at_threshold(config: EngineConfig, threshold: float) -> EngineConfig:
     """The same rules at another confidence threshold."""
     rules = dataclasses.replace(config.rules, min_confidence=threshold)

@@ -13,6 +13,7 @@ from typing import Any
 
 from riposte.engine.run import RunResult
 from riposte.market.frame import Floats, Times
+from riposte.proof.honesty import Honesty, PathStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +155,13 @@ class Study:
     )
     targets: tuple[Target, ...]
     importance: tuple[Importance, ...]
-    intervals: Mapping[str, tuple[float, float]]  # bootstrap, 95 %: total_return, sharpe
+    intervals: Mapping[str, tuple[float, float]]  # 95 %, by riposte.proof.bootstrap.MEASURES
     by_symbol: Mapping[str, Mapping[str, float]]
     by_regime: Mapping[str, Mapping[str, float]]
     by_exit: Mapping[str, Mapping[str, float]]
     refusals: Mapping[str, int]  # rule -> how often
     quality: tuple[str, ...]  # findings of the data check, one sentence each
     trials: int  # how many variants of this study were evaluated on this data
+    honesty: Honesty
+    paths: PathStudy | None  # combinatorial cross-validation, where it was asked for
     fingerprint: str  # hash of equity curve and trades: equal for equal runs

@@ -25,8 +25,10 @@ from riposte.market.instrument import Instrument
 from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
-from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
+from riposte.proof.backtest import at_costs, at_threshold, between, never_resumed, outcome
+from riposte.proof.cpcv import PathPlan, path_study
 from riposte.proof.dataset import SymbolData, Weighting, prepare
+from riposte.proof.honesty import PathStudy
 from riposte.proof.metrics import by_group, daily_returns
 from riposte.proof.results import (
     FoldResult,
@@ -40,9 +42,11 @@ from riposte.proof.results import (
 from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.silences import total
 from riposte.proof.splits import walk_forward
+from riposte.proof.tried import judge
 from riposte.proof.walkforward import FoldOutput, Task, run_folds, stitch
 
 Progress = Callable[[str, int, int], None]
+RULE_ALONE = "Open-interest signal alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ class StudyPlan:
     # Variants that were looked at on this history while the shipped defaults were chosen: ten learner
     # settings, ten strengths of the calibration's prior, two barrier shapes. They count as trials too.
     earlier_trials: int = 23
+    earlier_sharpes: tuple[float, ...] = ()  # yearly, of those variants of which it is known
+    folds: int = 0  # only so many of the newest; 0 for all
+    cpcv: tuple[int, int] | None = None  # groups and test groups of the paths; None for no paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,7 @@ class OutOfSample:
     folds: tuple[FoldOutput, ...]
     signals: tuple[Signals, ...]
     inputs: MarketInputs  # from the first test row to the last
+    task: Task
 
 
 def describe_barriers(barriers: Barriers) -> str:
@@ -139,6 +147,7 @@ def walk(
         train_months=plan.train_months,
         test_months=plan.test_months,
         step_months=plan.step_months,
+        last=plan.folds,
     )
     task = Task(
         data=tuple(data),
@@ -158,15 +167,7 @@ def walk(
         frames, signals, plan.barriers, instruments, model_ids=spoken_by, windows=plan.windows
     )
     first, last = folds[0].test_start, folds[-1].test_end
-    return OutOfSample(tuple(data), outputs, signals, between(inputs, first, last))
-
-
-def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
-    """The steps that close in ``[start, end]``."""
-    rows = (inputs.time >= start) & (inputs.time <= end)
-    return dataclasses.replace(
-        inputs, time=inputs.time[rows], bars=inputs.bars[rows], signals=inputs.signals[rows]
-    )
+    return OutOfSample(tuple(data), outputs, signals, between(inputs, first, last), task)
 
 
 def fingerprint(result: RunResult) -> str:
@@ -196,7 +197,8 @@ def run_study(
     report("back-tests", 1, 4)
     others = _baselines(frames, seen, plan, instruments)
     report("back-tests", 2, 4)
-    ladder = tuple(_rung(seen.inputs, plan, threshold) for threshold in plan.ladder)
+    rungs = {each: run(seen.inputs, at_threshold(plan.engine, each)) for each in plan.ladder}
+    ladder = tuple(_rung(seen.inputs, each, rung, equity) for each, rung in rungs.items())
     what_ifs = tuple(_what_if(seen.inputs, plan, m) for m in (0.0, 1.0, 2.0))
     alone = run(seen.inputs, never_resumed(plan.engine))
     report("back-tests", 3, 4)
@@ -204,6 +206,12 @@ def run_study(
     returns = daily_returns(result.time, result.equity, equity)
     intervals = bootstrap.intervals(returns, seed=plan.seed, resamples=plan.bootstrap_resamples)
     report("back-tests", 4, 4)
+    trials = plan.earlier_trials + len(ladder) + len(what_ifs) + 1
+    choices = {"Riposte": result, **{f"from {t:.0%}": rung for t, rung in rungs.items()}}
+    choices |= {"nobody resumes": alone}
+    rule = next(each for each in others if each.name == RULE_ALONE)
+    judged = judge(choices, rule, ladder, what_ifs, trials, plan.earlier_sharpes, equity)
+    paths = _paths(seen, plan, instruments, workers, report)
     trades = result.trades
     symbols = tuple(frame.symbol for frame in frames)
     return Study(
@@ -243,7 +251,9 @@ def run_study(
         by_exit=by_group(trades, trades["exit_reason"], {int(r): r.name for r in Reason}),
         refusals=_refusals(result),
         quality=provenance.quality,
-        trials=plan.earlier_trials + len(ladder) + len(what_ifs) + 1,
+        trials=trials,
+        honesty=judged,
+        paths=paths,
         fingerprint=fingerprint(result),
     )
 
@@ -269,7 +279,7 @@ def _baselines(
         baselines.buy_and_hold(seen.inputs, equity),
         chance,
         outcome(
-            "Open-interest signal alone",
+            RULE_ALONE,
             f"The rule-based score, acted on beyond ±{plan.open_interest_threshold:g}.",
             alone,
             equity,
@@ -277,12 +287,23 @@ def _baselines(
     )
 
 
-def _rung(inputs: MarketInputs, plan: StudyPlan, threshold: float) -> LadderRung:
-    config = at_threshold(plan.engine, threshold)
-    result = run(inputs, config)
+def _rung(inputs: MarketInputs, threshold: float, result: RunResult, equity: float) -> LadderRung:
     acted = (inputs.signals["direction"] != 0) & (inputs.signals["confidence"] >= threshold)
-    metrics = outcome("", "", result, config.starting_equity).metrics
-    return LadderRung(threshold, int(acted.sum()), metrics)
+    return LadderRung(threshold, int(acted.sum()), outcome("", "", result, equity).metrics)
+
+
+def _paths(
+    seen: OutOfSample,
+    plan: StudyPlan,
+    instruments: Sequence[Instrument],
+    workers: int,
+    progress: Progress,
+) -> PathStudy | None:
+    if plan.cpcv is None:
+        return None
+    groups, test_groups = plan.cpcv
+    wanted = PathPlan(groups, test_groups, plan.barriers, plan.windows, plan.engine, plan.ladder)
+    return path_study(seen.task, instruments, wanted, workers=workers, progress=progress)
 
 
 def _what_if(inputs: MarketInputs, plan: StudyPlan, multiplier: float) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -11,7 +12,15 @@ from riposte.engine.records import FILL, REFUSAL, TRADE, new_account, new_positi
 from riposte.engine.run import RunResult
 from riposte.layers.contract import REGIMES
 from riposte.market.interval import DAY_NS, HOUR_NS
-from riposte.proof.metrics import METRICS, by_group, curve_measures, drawdown, measure
+from riposte.proof.honesty import Honesty, PathStudy, chosen_by_the_past, honesty
+from riposte.proof.metrics import (
+    METRICS,
+    by_group,
+    curve_measures,
+    daily_returns,
+    drawdown,
+    measure,
+)
 from riposte.proof.results import (
     FoldResult,
     Importance,
@@ -162,6 +171,38 @@ def _folds(run: RunResult, months: int, rng: np.random.Generator) -> tuple[FoldR
     return tuple(out)
 
 
+def _honesty(run: RunResult, rng: np.random.Generator) -> Honesty:
+    daily = daily_returns(run.time, run.equity, EQUITY)
+    wobble = float(daily.std()) or 1e-4
+    choices = {"Riposte": daily} | {
+        f"from {t:.0%}": daily + rng.normal(0.0, wobble, len(daily)) for t in (0.5, 0.55, 0.6)
+    }
+    sharpes = {"thresholds": [0.1, 0.4, -0.3], "logged runs": [0.9]}
+    return honesty(daily, trials=32, sharpes=sharpes, choices=choices)
+
+
+def _paths(run: RunResult, rng: np.random.Generator) -> PathStudy:
+    time = run.time[23::24]
+    moves = rng.normal(0.00002, 0.002, (5, len(time)))
+    equity = EQUITY * np.cumprod(1.0 + moves, axis=1)
+    metrics = [
+        dict.fromkeys(METRICS, 40.0) | curve_measures(time, curve, EQUITY) | {"win_rate": 0.5}
+        for curve in equity
+    ]
+    edges = np.linspace(run.time[0], run.time[-1], 7).astype(np.int64)
+    return PathStudy(
+        groups=tuple((int(a), int(b)) for a, b in itertools.pairwise(edges)),
+        test_groups=2,
+        folds=15,
+        unfitted=1,
+        metrics=tuple(metrics),
+        time=time,
+        equity=equity,
+        overfitting=chosen_by_the_past(moves.T),
+        choices=tuple(f"from {t:.0%}" for t in (0.5, 0.55, 0.6, 0.65, 0.7)),
+    )
+
+
 SILENCES = Silences(
     rows=87_000,
     reasons={
@@ -232,7 +273,12 @@ def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study
             Importance(f"feature_number_{i}", GROUPS[i % len(GROUPS)], float(w / weights.sum()))
             for i, w in enumerate(weights)
         ),
-        intervals={"total_return": (-0.041, 0.016), "sharpe": (-1.1, 0.6)},
+        intervals={
+            "total_return": (-0.041, 0.016),
+            "sharpe": (-1.1, 0.6),
+            "max_drawdown": (0.021, 0.094),
+            "calmar": (-0.3, 0.5),
+        },
         by_symbol=by_group(run.trades, run.trades["symbol"], {0: "BTCUSDT", 1: "ETHUSDT"}),
         by_regime=by_group(
             run.trades, run.trades["regime"], {**dict(enumerate(REGIMES)), -1: "unknown"}
@@ -241,6 +287,8 @@ def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study
         refusals={"TRADES_PER_DAY": 812, "PAUSED": 120, "MIN_NOTIONAL": 3},
         quality=("BTCUSDT 1h: one flat bar without volume at 2024-10-28 20:00 (note).",),
         trials=9,
+        honesty=_honesty(run, rng),
+        paths=_paths(run, rng),
         fingerprint="0123456789abcdef",
     )
 
@@ -296,6 +344,8 @@ def empty_study() -> Study:
         targets=judge({**nothing, "accuracy": np.nan}),
         importance=(),
         intervals={"total_return": (np.nan, np.nan)},
+        honesty=honesty(np.zeros(37), trials=32, sharpes={}, choices={}),
+        paths=None,
         by_symbol={},
         by_regime={},
         by_exit={},

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from riposte.proof.report import format as fmt
 from riposte.proof.report import words
+from riposte.proof.report.luck import terminal_lines
 from riposte.proof.results import Outcome, Study, Target
 
 _COLUMNS = (
@@ -44,6 +45,7 @@ def summary_table(study: Study) -> RenderableType:
         _compared(study),
         _targets(study.targets),
         Text(_interval(study)),
+        *map(Text, terminal_lines(study)),
         Text(f"fingerprint {study.fingerprint}", style="dim"),
     ]
     return Group(*parts)
