@@ -19,6 +19,7 @@ from riposte.proof.report.tables import Cell, Row, Table
 from riposte.proof.results import Study
 
 _PATH_MEASURES = ("total_return", "sharpe", "max_drawdown", "win_rate", "trades")
+_SIGNED = ("total_return", "sharpe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +195,8 @@ def counted(judged: Honesty) -> tuple[tuple[str, str], ...]:
         choices += (
             f" The record was cut into {found.blocks} blocks, and each half of them was once the past: "
             f"{fmt.count(len(found.logits))} splits. In {fmt.percent(found.probability_of_loss)} of them the "
-            f"chosen one lost in the other half; of each point of a higher Sharpe ratio in the past, "
-            f"{fmt.number(found.slope)} was left."
+            f"chosen one lost in the other half. A yearly Sharpe ratio higher by 1 in the past went with one "
+            f"{_higher(found.slope)} in the other half."
         )
     return (
         ("The record", shape),
@@ -203,6 +204,12 @@ def counted(judged: Honesty) -> tuple[tuple[str, str], ...]:
         ("Their spread", spread),
         ("The choice", choices),
     )
+
+
+def _higher(slope: float) -> str:
+    if math.isnan(slope):
+        return "that nobody can tell, for the past ones were all alike,"
+    return f"{'higher' if slope >= 0 else 'lower'} by {fmt.number(abs(slope))}"
 
 
 def _paths(paths: PathStudy, starting_equity: float) -> PathSection:
@@ -234,18 +241,15 @@ def path_table(paths: PathStudy) -> Table:
     """The spread of each measure over the paths."""
     rows = []
     for name in _PATH_MEASURES:
-        values = paths.values(name)
-        if len(values) == 0:
-            shown = [fmt.UNDEFINED] * 4
-        else:
+        values, note = paths.values(name), ""
+        shown = [fmt.UNDEFINED] * 3
+        if len(values):
             picked = (values[0], np.median(values), values[-1])
             shown = [fmt.measure(name, float(value)) for value in picked]
-            above = name in ("total_return", "sharpe")
-            shown.append(f"{int((values > 0).sum())} of {len(values)}" if above else "")
-        rows.append(Row(fmt.label(name), tuple(map(Cell, shown))))
-    return Table(
-        "Over all histories", "Measure", ("Lowest", "Middle", "Highest", "Above zero"), tuple(rows)
-    )
+            if name in _SIGNED:
+                note = f"{int((values > 0).sum())} of {len(values)} above zero"
+        rows.append(Row(fmt.label(name), tuple(map(Cell, shown)), note))
+    return Table("Over all histories", "Measure", ("Lowest", "Middle", "Highest"), tuple(rows))
 
 
 def terminal_lines(study: Study) -> tuple[str, ...]:
