@@ -16,8 +16,9 @@ from riposte.layers.trend_rule import trend_rule_signals
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
 from riposte.market.interval import DAY_NS
-from riposte.proof import baselines
+from riposte.proof import baselines, sharpe
 from riposte.proof.backtest import cost_what_if
+from riposte.proof.metrics import daily_returns
 from riposte.proof.results import Study
 from riposte.proof.study import Provenance, run_study, walk
 
@@ -26,7 +27,38 @@ ABOUT = Provenance("t", "SYNTHETIC", False, "now", "0", "", ("note",))
 
 @pytest.fixture(scope="module")
 def study(frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...]) -> Study:
-    return run_study(frames, instruments, plan(0.52), ABOUT)
+    return run_study(frames, instruments, dataclasses.replace(plan(0.52), cpcv=(3, 2)), ABOUT)
+
+
+def test_the_study_is_judged_by_everything_that_was_tried(study: Study) -> None:
+    judged = study.honesty
+    daily = daily_returns(study.system.time, study.system.equity, study.starting_equity)
+    assert judged.record == sharpe.estimate(daily)
+    assert judged.record.sharpe * 365**0.5 == pytest.approx(study.system.metrics["sharpe"])
+    assert judged.trials == study.trials
+    assert judged.deflated < judged.probabilistic  # to have tried more is to know less
+    tried = {rung.metrics["sharpe"] for rung in study.ladder}
+    tried |= {each.metrics["sharpe"] for each in (*study.cost_what_ifs, study.baselines[-1])}
+    known = [each for each in tried if np.isfinite(each)]
+    assert sum(judged.spread_of.values()) == len(known)
+    assert judged.spread == pytest.approx(np.std(known, ddof=1))
+    assert judged.overfitting is not None
+    assert 2 <= judged.overfitting.configurations == len(judged.choices)
+    assert set(study.intervals) == {"total_return", "sharpe", "max_drawdown", "calmar"}
+
+
+def test_combinatorial_paths_stand_beside_the_walk(study: Study) -> None:
+    found = study.paths
+    assert found is not None
+    assert (len(found.groups), found.folds, found.unfitted, len(found.metrics)) == (3, 3, 0, 2)
+    assert found.equity.shape == (2, len(found.time))
+    assert found.groups[0][0] < study.start  # what the walk could only learn from is tested too
+    for curve, metrics in zip(found.equity, found.metrics, strict=True):
+        gained = curve[-1] / study.starting_equity - 1.0
+        assert metrics["total_return"] == pytest.approx(gained)
+    assert sum(metrics["trades"] for metrics in found.metrics) > 0
+    assert not np.array_equal(found.equity[0], found.equity[1])
+    assert found.overfitting is not None
 
 
 def test_the_study_holds_everything_the_report_shows(study: Study) -> None:

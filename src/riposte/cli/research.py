@@ -55,6 +55,7 @@ from riposte.proof.single import (
     training_rows_until_now,
 )
 from riposte.proof.study import Provenance, run_study
+from riposte.proof.trials import recorded_sharpes
 from riposte.settings.convert import plan_of, stack_of
 from riposte.settings.load import Loaded
 from riposte.settings.schema import Settings
@@ -267,6 +268,13 @@ def walkforward(
     timerange: Timerange = None,
     workers: Workers = None,
     seed: Seed = None,
+    folds: Annotated[int | None, typer.Option(help="Only so many folds, the newest ones.")] = None,
+    cpcv: Annotated[
+        str | None,
+        typer.Option(
+            help="Also cross-validate over groups of the history: groups,test groups such as 6,2."
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the report files.")] = "walkforward",
     null: Annotated[
         str | None,
@@ -283,8 +291,8 @@ def walkforward(
 ) -> None:
     """Walk forward over the stored history and write the report."""
     given = Given(config, preset, symbols, interval, timerange, workers, seed)
-    loaded, kinds = given.load(), kinds_of(null)
-    settings = loaded.settings
+    loaded = given.load(**{"walkforward.folds": folds, "walkforward.cpcv": cpcv})
+    kinds, settings = kinds_of(null), loaded.settings
     check_writable(settings.report.folder)
     market = stored_market(settings)
     study = study_of(loaded, market, open_store(settings), quiet=json)
@@ -312,12 +320,17 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
     )
     trial = trial_of("walkforward", settings, market, about.created, {})
     plan = plan_of(settings)
-    tried = plan.earlier_trials + earlier_variants(settings, trial)
+    earlier = earlier_variants(settings, trial)
+    plan = dataclasses.replace(
+        plan,
+        earlier_trials=plan.earlier_trials + len(earlier),
+        earlier_sharpes=recorded_sharpes(earlier),
+    )
     with progress(quiet=quiet) as shown:
         study = run_study(
             market.frames,
             market.instruments,
-            dataclasses.replace(plan, earlier_trials=tried),
+            plan,
             about,
             workers=workers_of(settings),
             progress=shown,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riposte.engine.parameters import NEVER, EngineConfig, Operator
-from riposte.engine.run import MarketInputs, RunResult, run
+from riposte.engine.run import MarketInputs, RunResult, run, sliced
 from riposte.market.frame import Floats
 from riposte.proof.metrics import measure
 from riposte.proof.results import Outcome
@@ -41,6 +41,12 @@ def with_directions(
     signals["direction"] = direction
     signals["confidence"] = confidence
     return dataclasses.replace(inputs, signals=signals)
+
+
+def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
+    """The steps that close in ``[start, end]``."""
+    first = int(np.searchsorted(inputs.time, start, side="left"))
+    return sliced(inputs, first, int(np.searchsorted(inputs.time, end, side="right")))
 
 
 def at_threshold(config: EngineConfig, threshold: float) -> EngineConfig:

@@ -14,6 +14,7 @@ from typing import Any
 from riposte.engine.run import RunResult
 from riposte.market.frame import Floats, Times
 from riposte.proof.chance.results import Chance
+from riposte.proof.honesty import Honesty, PathStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Study:
     )
     targets: tuple[Target, ...]
     importance: tuple[Importance, ...]
-    intervals: Mapping[str, tuple[float, float]]  # bootstrap, 95 %: total_return, sharpe
+    intervals: Mapping[str, tuple[float, float]]  # 95 %, by riposte.proof.bootstrap.MEASURES
     by_symbol: Mapping[str, Mapping[str, float]]
     by_regime: Mapping[str, Mapping[str, float]]
     by_exit: Mapping[str, Mapping[str, float]]
@@ -163,4 +164,6 @@ class Study:
     quality: tuple[str, ...]  # findings of the data check, one sentence each
     trials: int  # how many variants of this study were evaluated on this data
     chance: Chance  # resampled trades and markets, null tests
+    honesty: Honesty
+    paths: PathStudy | None  # combinatorial cross-validation, where it was asked for
     fingerprint: str  # hash of equity curve and trades: equal for equal runs

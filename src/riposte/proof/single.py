@@ -20,13 +20,13 @@ from riposte.market.barriers import barrier_widths
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
 from riposte.market.series import format_time
-from riposte.proof.backtest import outcome
+from riposte.proof.backtest import between, outcome
 from riposte.proof.dataset import prepare, selected, training_set
 from riposte.proof.leak_checks import Decisions, Leak, decisions, prove_causal
 from riposte.proof.results import Outcome
 from riposte.proof.selection.choose import Selection
 from riposte.proof.splits import Fold
-from riposte.proof.study import StudyPlan, between
+from riposte.proof.study import StudyPlan
 from riposte.proof.walkforward import quiet
 
 
@@ -49,7 +49,7 @@ def training_rows_until_now(
     ]
     start = min(int(frame.open_time[0]) for frame in frames)
     end = max(int(frame.close_time[-1]) for frame in frames) + 1
-    rows, _ = training_set(data, Fold(0, start, end, end, end), 0, plan.stack.forecast_horizon_ns)
+    rows, _ = training_set(data, Fold(0, start, end, ()), 0, plan.stack.forecast_horizon_ns)
     versions = {name: features.specs[name].version for name in wanted}
     return selected(rows, plan.selection, versions)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from riposte.engine.enums import Reason, Rule
 from riposte.engine.parameters import EngineConfig
-from riposte.engine.run import MarketInputs, RunResult, run, sliced
+from riposte.engine.run import MarketInputs, RunResult, run
 from riposte.features.catalogue import FeatureSpec
 from riposte.features.provision import BUILT_IN, MatrixSource, common_features
 from riposte.labels.triple_barrier import Reading
@@ -27,11 +27,13 @@ from riposte.market.instrument import Instrument
 from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
-from riposte.proof.backtest import at_threshold, cost_what_if, never_resumed, outcome
+from riposte.proof.backtest import at_threshold, between, cost_what_if, never_resumed, outcome
 from riposte.proof.chance.measure import outspoken
 from riposte.proof.chance.shuffle import LabelShuffle
 from riposte.proof.chance.study import Resampling, chance_of
+from riposte.proof.cpcv import PathPlan, path_study
 from riposte.proof.dataset import SymbolData, Weighting, prepare
+from riposte.proof.honesty import PathStudy
 from riposte.proof.metrics import by_group, daily_returns
 from riposte.proof.results import (
     FoldResult,
@@ -45,9 +47,11 @@ from riposte.proof.results import (
 from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.silences import total
 from riposte.proof.splits import walk_forward
+from riposte.proof.tried import judge
 from riposte.proof.walkforward import FoldOutput, Task, run_folds, stitch
 
 Progress = Callable[[str, int, int], None]
+RULE_ALONE = "Open-interest signal alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ class StudyPlan:
     # Variants that were looked at on this history while the shipped defaults were chosen: ten learner
     # settings, ten strengths of the calibration's prior, two barrier shapes. They count as trials too.
     earlier_trials: int = 23
+    earlier_sharpes: tuple[float, ...] = ()  # yearly, of those variants of which it is known
+    folds: int = 0  # only so many of the newest; 0 for all
+    cpcv: tuple[int, int] | None = None  # groups and test groups of the paths; None for no paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,8 @@ class OutOfSample:
     folds: tuple[FoldOutput, ...]
     signals: tuple[Signals, ...]
     inputs: MarketInputs  # from the first test row to the last
+    history: MarketInputs  # all of it
+    task: Task
 
 
 def describe_barriers(barriers: Barriers) -> str:
@@ -156,6 +165,7 @@ def walk(
         train_months=plan.train_months,
         test_months=plan.test_months,
         step_months=plan.step_months,
+        last=plan.folds,
     )
     task = Task(
         data=tuple(data),
@@ -183,13 +193,8 @@ def walk(
         portfolio=plan.portfolio,
     )
     first, last = folds[0].test_start, folds[-1].test_end
-    return OutOfSample(tuple(data), outputs, signals, between(inputs, first, last))
-
-
-def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
-    """The steps that close in ``[start, end]``."""
-    first = int(np.searchsorted(inputs.time, start, side="left"))
-    return sliced(inputs, first, int(np.searchsorted(inputs.time, end, side="right")))
+    unseen = between(inputs, first, last)
+    return OutOfSample(tuple(data), outputs, signals, unseen, inputs, task)
 
 
 def fingerprint(result: RunResult) -> str:
@@ -228,7 +233,8 @@ def run_study(
     report("back-tests", 1, 4)
     others = _baselines(frames, seen, plan)
     report("back-tests", 2, 4)
-    ladder = tuple(_rung(seen.inputs, plan, threshold) for threshold in plan.ladder)
+    rungs = {each: run(seen.inputs, at_threshold(plan.engine, each)) for each in plan.ladder}
+    ladder = tuple(_rung(seen.inputs, each, rung, equity) for each, rung in rungs.items())
     what_ifs = tuple(cost_what_if(seen.inputs, plan.engine, m) for m in (0.0, 1.0, 2.0))
     alone = run(seen.inputs, never_resumed(plan.engine))
     report("back-tests", 3, 4)
@@ -247,6 +253,12 @@ def run_study(
         workers=workers,
         progress=lambda done, total: report("resampled markets", done, total),
     )
+    trials = plan.earlier_trials + len(ladder) + len(what_ifs) + 1
+    choices = {"Riposte": result, **{f"from {t:.0%}": rung for t, rung in rungs.items()}}
+    choices |= {"nobody resumes": alone}
+    rule = next(each for each in others if each.name == RULE_ALONE)
+    judged = judge(choices, rule, ladder, what_ifs, trials, plan.earlier_sharpes, equity)
+    paths = _paths(seen, plan, workers, report)
     trades = result.trades
     symbols = tuple(frame.symbol for frame in frames)
     return Study(
@@ -286,8 +298,10 @@ def run_study(
         by_exit=by_group(trades, trades["exit_reason"], {int(r): r.name for r in Reason}),
         refusals=_refusals(result),
         quality=provenance.quality,
-        trials=plan.earlier_trials + len(ladder) + len(what_ifs) + 1,
+        trials=trials,
         chance=chance,
+        honesty=judged,
+        paths=paths,
         fingerprint=fingerprint(result),
     )
 
@@ -320,7 +334,7 @@ def _baselines(
             equity,
         ),
         outcome(
-            "Open-interest signal alone",
+            RULE_ALONE,
             f"The rule-based score, acted on beyond ±{plan.open_interest_threshold:g}.",
             ruled(interest, at_threshold(engine, 0.0)),
             equity,
@@ -328,12 +342,22 @@ def _baselines(
     )
 
 
-def _rung(inputs: MarketInputs, plan: StudyPlan, threshold: float) -> LadderRung:
-    config = at_threshold(plan.engine, threshold)
-    result = run(inputs, config)
+def _rung(inputs: MarketInputs, threshold: float, result: RunResult, equity: float) -> LadderRung:
     acted = (inputs.signals["direction"] != 0) & (inputs.signals["confidence"] >= threshold)
-    metrics = outcome("", "", result, config.starting_equity).metrics
-    return LadderRung(threshold, int(acted.sum()), metrics)
+    return LadderRung(threshold, int(acted.sum()), outcome("", "", result, equity).metrics)
+
+
+def _paths(
+    seen: OutOfSample,
+    plan: StudyPlan,
+    workers: int,
+    progress: Progress,
+) -> PathStudy | None:
+    if plan.cpcv is None:
+        return None
+    groups, test_groups = plan.cpcv
+    wanted = PathPlan(groups, test_groups, plan.barriers, plan.engine, plan.ladder)
+    return path_study(seen.task, seen.history, wanted, workers=workers, progress=progress)
 
 
 def _reliability(seen: OutOfSample) -> tuple[Reliability, float]:

@@ -8,6 +8,7 @@ tuning run, as canonical JSON; each carries the hash of the line before it.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -100,20 +101,30 @@ def _trial(record: Mapping[str, Any]) -> Trial:
     return Trial(**{**record, "symbols": tuple(record["symbols"]), "scores": scores})
 
 
-def variants(trials: Iterable[Trial], like: Trial) -> int:
-    """How many other variants were judged on data that overlaps that of ``like``.
+def other_variants(trials: Iterable[Trial], like: Trial) -> tuple[Trial, ...]:
+    """The other variants that were judged on data that overlaps that of ``like``, each as run last.
 
     The same settings on the same data count once however often they are run, and not at all if they
     are those of ``like`` itself. Trainings are not judged on data, so they do not count.
     """
-    return len(
-        {
-            (trial.kind, trial.settings, trial.data)
-            for trial in trials
-            if trial.kind != "train"
-            and set(trial.symbols) & set(like.symbols)
-            and trial.start_ns < like.stop_ns
-            and like.start_ns < trial.stop_ns
-        }
-        - {(like.kind, like.settings, like.data)}
-    )
+    found = {
+        (trial.kind, trial.settings, trial.data): trial
+        for trial in trials
+        if trial.kind != "train"
+        and set(trial.symbols) & set(like.symbols)
+        and trial.start_ns < like.stop_ns
+        and like.start_ns < trial.stop_ns
+    }
+    own = (like.kind, like.settings, like.data)
+    return tuple(trial for variant, trial in found.items() if variant != own)
+
+
+def variants(trials: Iterable[Trial], like: Trial) -> int:
+    """How many :func:`other_variants` there are."""
+    return len(other_variants(trials, like))
+
+
+def recorded_sharpes(trials: Iterable[Trial]) -> tuple[float, ...]:
+    """The yearly Sharpe ratios of the trials that were traded and have one."""
+    found = (trial.scores.get("sharpe", math.nan) for trial in trials)
+    return tuple(value for value in found if math.isfinite(value))

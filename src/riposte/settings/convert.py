@@ -39,6 +39,7 @@ from riposte.market.interval import (
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof.chance.study import Resampling
 from riposte.proof.selection.choose import SelectionConfig
+from riposte.proof.splits import parse_groups
 from riposte.proof.study import StudyPlan
 from riposte.settings.learners import learner_with
 from riposte.settings.schema import Settings
@@ -210,6 +211,8 @@ def plan_of(settings: Settings) -> StudyPlan:
         train_months=walk.train_months,
         test_months=walk.test_months,
         step_months=walk.step_months,
+        folds=walk.folds,
+        cpcv=parse_groups(walk.cpcv),
         embargo_ns=walk.embargo,
         random_seeds=walk.random_seeds,
         bootstrap_resamples=walk.bootstrap_resamples,

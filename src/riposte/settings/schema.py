@@ -26,6 +26,7 @@ from riposte.layers.signal.layer import LearnerName, SignalConfig, SignalModel
 from riposte.market.instrument import parse_symbol
 from riposte.market.interval import format_duration, parse_duration, parse_interval
 from riposte.market.series import kind_of
+from riposte.proof.splits import parse_groups
 from riposte.settings.learners import (
     LightGBMSettings,
     TreeSettings,
@@ -81,6 +82,14 @@ def _kinds(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _groups(value: str) -> str:
+    try:
+        parse_groups(value)
+    except InputError as error:
+        raise ValueError(error.message) from None
+    return value
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
@@ -95,6 +104,7 @@ Kinds = Annotated[
     tuple[str, ...], BeforeValidator(_listed), AfterValidator(_kinds), Field(min_length=1)
 ]
 IntervalName = Annotated[str, AfterValidator(_interval)]
+Groups = Annotated[str, AfterValidator(_groups)]
 
 
 def _numbers(value: object) -> object:
@@ -314,6 +324,8 @@ class WalkforwardSettings(Section):
     train_months: Annotated[int, Field(ge=1, le=60)] = 6
     test_months: Annotated[int, Field(ge=1, le=12)] = 1
     step_months: Annotated[int, Field(ge=1, le=12)] = 1
+    folds: Annotated[int, Field(ge=0, le=1000)] = 0  # only so many of the newest; 0: all
+    cpcv: Groups = ""  # groups and test groups, such as 6,2; nothing: no cross-validation
     embargo: Duration = parse_duration("1h")
     workers: Annotated[int, Field(ge=0, le=256)] = 0  # 0: one per core
     random_seeds: Annotated[int, Field(ge=1, le=1000)] = 20

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import re
 
 import pytest
 from example_study import empty_study, full_study
+from rich.console import Console
 
 from riposte.proof.report import as_json, render, summary_table
 from riposte.proof.report import format as fmt
 from riposte.proof.report.chance import terminal_lines
+from riposte.proof.report.luck import verdict
 from riposte.proof.report.words import promises
 from riposte.proof.results import Study
 
@@ -117,6 +120,36 @@ def test_few_trades_are_said_to_say_little() -> None:
 )
 def test_round_values_on_an_axis_have_the_decimals_they_need(value: float, wanted: str) -> None:
     assert plain(fmt.round_percent(value)) == wanted
+
+
+def test_luck_is_judged_in_words_a_person_understands() -> None:
+    def said(**record: float) -> str:
+        of = dataclasses.replace(FULL.honesty.record, sharpe=record.pop("sharpe"))
+        judged = dataclasses.replace(FULL.honesty, record=of, expected_best=1.5, **record)
+        return verdict(dataclasses.replace(FULL, honesty=judged))
+
+    assert "no sign of skill" in said(sharpe=-0.02, probabilistic=0.2, deflated=0.0)
+    assert "luck explains it" in said(sharpe=0.05, probabilistic=0.97, deflated=0.4)
+    assert "is within what luck explains" in said(sharpe=0.05, probabilistic=0.8, deflated=0.4)
+    assert "is more than luck explains" in said(sharpe=0.2, probabilistic=0.999, deflated=0.97)
+    assert "did not move" in verdict(EMPTY)
+
+
+def test_the_figures_on_luck_are_on_the_page_in_the_json_and_in_the_terminal() -> None:
+    page, told = render(FULL), json.loads(as_json(FULL))
+    for heading in ("Luck or skill?", "Deflated Sharpe ratio", "The same settings on other"):
+        assert heading in page
+    assert "The same settings on other" not in render(EMPTY)
+    assert told["honesty"]["deflated"] == pytest.approx(FULL.honesty.deflated)
+    assert told["honesty"]["spread_of"] == {"thresholds": 3, "logged runs": 1}
+    assert len(told["paths"]["metrics"]) == len(told["paths"]["daily"]["equity"]) == 5
+    nothing = json.loads(as_json(EMPTY))
+    assert (nothing["paths"], nothing["honesty"]["deflated"]) == (None, None)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(summary_table(FULL))
+    shown = console.export_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert "after 32 variants" in shown
+    assert "5 histories" in shown
 
 
 def test_promises_are_set_beside_what_was_measured() -> None:

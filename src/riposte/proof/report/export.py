@@ -19,6 +19,7 @@ from riposte.market.frame import Floats, Times
 from riposte.proof.metrics import drawdown
 from riposte.proof.report import chance, words
 from riposte.proof.report import format as fmt
+from riposte.proof.report.luck import honesty_values, path_values
 from riposte.proof.report.prepare import cost_split, daily, halt_spans, monthly_returns
 from riposte.proof.results import FoldResult, Outcome, Study
 
@@ -95,6 +96,8 @@ def as_json(study: Study) -> bytes:
         "trades": _trades(study.run.trades, study.symbols),
         "quality": study.quality,
         "trials": study.trials,
+        "honesty": honesty_values(study.honesty),
+        "paths": path_values(study.paths),
         "fingerprint": study.fingerprint,
     }
     return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2)

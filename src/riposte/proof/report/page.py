@@ -17,6 +17,7 @@ from markupsafe import Markup
 from riposte.proof.metrics import drawdown
 from riposte.proof.report import chance, charts, tables, words
 from riposte.proof.report import format as fmt
+from riposte.proof.report.luck import luck_section
 from riposte.proof.report.payload import chart_data, packed
 from riposte.proof.report.prepare import cost_split, halt_spans, monthly_returns
 from riposte.proof.results import Study
@@ -91,6 +92,7 @@ def render(study: Study) -> str:
         ladder=tables.ladder(study.ladder),
         silences=tables.silences(study.silences),
         promises=words.promises(study),
+        luck=luck_section(study),
         importance=_importance(study),
         splits=_splits(study),
         restricted=words.restricted(study, spans),

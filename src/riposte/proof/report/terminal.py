@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from riposte.proof.report import chance, words
+from riposte.proof.report import chance, luck, words
 from riposte.proof.report import format as fmt
 from riposte.proof.results import Outcome, Study, Target
 
@@ -44,6 +44,7 @@ def summary_table(study: Study) -> RenderableType:
         _compared(study),
         _targets(study.targets),
         Text(_interval(study)),
+        *map(Text, luck.terminal_lines(study)),
         *map(Text, chance.terminal_lines(study)),
         Text(f"fingerprint {study.fingerprint}", style="dim"),
     ]
