@@ -11,7 +11,7 @@ from rich.text import Text
 
 from riposte.proof.report import format as fmt
 from riposte.proof.report import words
-from riposte.proof.results import Outcome, Study, Target
+from riposte.proof.results import Outcome, Summarised, Target
 
 _COLUMNS = (
     ("Net", "total_return"),
@@ -25,7 +25,7 @@ _COLUMNS = (
 _GAIN, _LOSS = "bold blue", "bold dark_orange3"
 
 
-def summary_table(study: Study) -> RenderableType:
+def summary_table(study: Summarised) -> RenderableType:
     """Verdict, comparison and targets, ready to print."""
     parts: list[RenderableType] = []
     if not study.real_data:
@@ -49,7 +49,7 @@ def summary_table(study: Study) -> RenderableType:
     return Group(*parts)
 
 
-def _compared(study: Study) -> Table:
+def _compared(study: Summarised) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("Out of sample, net", max_width=24)
     for heading, _ in _COLUMNS:
@@ -94,7 +94,7 @@ def _targets(targets: tuple[Target, ...]) -> Table:
     return table
 
 
-def _interval(study: Study) -> str:
+def _interval(study: Summarised) -> str:
     shown = fmt.interval(study.intervals.get("total_return"), fraction=True)
     sharpe = fmt.interval(study.intervals.get("sharpe"), fraction=False)
     return f"95 % intervals: net return {shown}; Sharpe {sharpe}. {fmt.plural(study.trials, 'variant')} evaluated."
