@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,12 @@ def common_ground(records: Sequence[StudyRecord]) -> Common:
     _refuse_two_worlds(records)
     symbols = tuple(s for s in records[0].symbols if all(s in r.symbols for r in records))
     if not symbols:
-        told = "; ".join(f"{r.name} traded {', '.join(r.symbols)}" for r in records)
+        told = _grouped(records, lambda r: ", ".join(r.symbols), "traded")
         raise InputError(f"these studies share no market: {told}")
     spans = [days_covered(record) for record in records]
     first, last = max(s[0] for s in spans), min(s[1] for s in spans)
     if last - first + 1 < LEAST_DAYS:
-        told = "; ".join(f"{r.name} {period(r)}" for r in records)
+        told = _grouped(records, period, "from")
         raise InputError(
             f"these studies share {max(0, last - first + 1)} days, and fewer than {LEAST_DAYS} "
             f"say nothing: {told}"
@@ -112,21 +112,29 @@ def _limits(
     said = []
     if not whole:
         days = f"{fmt.date(first * DAY_NS)} to {fmt.date(last * DAY_NS)}"
-        own = "; ".join(f"{r.name} covers {period(r)}" for r in records)
+        own = _grouped(records, period, "from")
         said.append(
             f"Only the common period counts, {days}: {own}. Figures are those of the ends of its days "
             "and of the trades closed in it, and differ from each study's own report."
         )
     if any(set(r.symbols) != set(symbols) for r in records):
-        own = "; ".join(f"{r.name} {', '.join(r.symbols)}" for r in records)
+        own = _grouped(records, lambda r: ", ".join(r.symbols), "traded")
         said.append(
             f"They traded different markets: {own}. The accounts compare as accounts; market by market, "
             f"only {', '.join(symbols)} compares."
         )
     if len({r.starting_equity for r in records}) > 1:
-        own = "; ".join(f"{r.name} {fmt.money(r.starting_equity)}" for r in records)
+        own = _grouped(records, lambda r: fmt.money(r.starting_equity), "had")
         said.append(
             f"They started with different money: {own}. Amounts are therefore shares of the equity with "
             "which each began the common period; exchange minimums still weigh more on a small account."
         )
     return tuple(said)
+
+
+def _grouped(records: Sequence[StudyRecord], told: Callable[[StudyRecord], str], verb: str) -> str:
+    """``a, b had 10,000 USDT; c had 5,000 USDT``: those that say the same together."""
+    groups: dict[str, list[str]] = {}
+    for record in records:
+        groups.setdefault(told(record), []).append(record.name)
+    return "; ".join(f"{', '.join(names)} {verb} {what}" for what, names in groups.items())

@@ -75,7 +75,7 @@ def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return value or '""'
+        return value or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return json.dumps(value)

@@ -17,6 +17,8 @@ from riposte.proof.report.page import plotly_script, templates
 from riposte.proof.report.payload import packed
 from riposte.proof.report.words import DISCLAIMER, SYNTHETIC
 
+_SHOWN_SETTINGS = 24
+
 
 def render(found: Comparison) -> str:
     """The comparison as HTML: equal comparisons give equal text."""
@@ -43,6 +45,7 @@ def render(found: Comparison) -> str:
         likeness=tables.likeness(found),
         alike=[words.alike(found, pair) for pair in found.pairs[:1]] if len(found.pairs) == 1 else [],
         settings=tables.settings(found),
+        shown_settings=_SHOWN_SETTINGS,
         places=tables.settings(found, decides=False),
         choosing=words.choosing(found),
         studies=tables.studies(found),

@@ -25,6 +25,7 @@ _SHOWN = (
     "turnover",
 )
 _SHOWN_PAIRS = 6
+_SHOWN_SETTINGS = 10
 
 
 def summary_table(told: Mapping[str, Any]) -> RenderableType:
@@ -89,15 +90,17 @@ def _pairs(told: Mapping[str, Any]) -> Table:
 
 def _settings(told: Mapping[str, Any]) -> Table:
     table = _table("Settings that differ", [each["name"] for each in told["studies"]])
-    for each in told["settings"]:
-        if each["decides"]:
-            table.add_row(each["key"], *each["values"].values())
+    deciding = [each for each in told["settings"] if each["decides"]]
+    for each in deciding[:_SHOWN_SETTINGS]:
+        table.add_row(each["key"], *each["values"].values())
+    if len(deciding) > _SHOWN_SETTINGS:
+        table.add_row(f"{len(deciding) - _SHOWN_SETTINGS} more in the report")
     return table
 
 
 def _table(first: str, columns: list[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     for column in columns:
         table.add_column(column, justify="right", max_width=28, overflow="fold")
     return table

@@ -127,7 +127,8 @@ def choosing(found: Comparison) -> tuple[tuple[str, str], ...]:
             f"count among the {number} studies. "
             + (
                 f"The best of so many worthless ones would be expected to show a Sharpe ratio of about "
-                f"{fmt.number(chosen.expected_best)}."
+                f"{fmt.number(chosen.expected_best)}, if they spread as the compared studies do, and no less than "
+                "by chance."
                 if math.isfinite(chosen.expected_best)
                 else ""
             ),
