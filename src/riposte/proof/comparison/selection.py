@@ -15,7 +15,6 @@ from riposte.proof.sharpe import (
     estimate,
     expected_maximum_sharpe,
     probabilistic_sharpe_ratio,
-    variance_of,
 )
 
 
@@ -23,18 +22,16 @@ def selection(entries: Sequence[Entry], leader: int | None) -> Selection:
     """Judge the choice of ``leader`` by daily returns.
 
     Every study counted the variants known on its history when it ran, so that the largest count holds the
-    others where they share a trial log; a sum would count the shared ones again and again. How far the
-    ratios of worthless trials spread is taken from the compared studies, but not below what chance alone
-    does to one over so many days: studies that hardly differ would else hardly deflate.
+    others where they share a trial log; a sum would count the shared ones again and again. The ratios of
+    worthless trials are taken to spread as chance alone spreads one over n days, by 1 / (n - 1): the few
+    compared ones would tell it badly, since twins hardly spread at all, and a good study beside a bad one
+    spreads because of what they are.
     """
     trials = max(len(entries), *(entry.record.trials for entry in entries))
     if leader is None:
         return Selection(trials, math.nan, math.nan, math.nan, math.nan, None)
-    estimates = [estimate(entry.returns) for entry in entries]
-    best = estimates[leader]
-    chance = 1.0 / (best.observations - 1)
-    seen = variance_of([each.sharpe for each in estimates])
-    variance = max(chance, seen) if math.isfinite(seen) else chance
+    best = estimate(entries[leader].returns)
+    variance = 1.0 / (best.observations - 1)
     return Selection(
         trials=trials,
         probabilistic=probabilistic_sharpe_ratio(best),

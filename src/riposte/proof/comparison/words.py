@@ -112,8 +112,8 @@ def differences(found: Comparison) -> str:
     return fmt.typographic(
         f"Paired by day: both are drawn on the same resampled days (stationary bootstrap, "
         f"{fmt.plural(found.common.days, 'day')}, blocks of 10 days on average), so that what the market did "
-        f"to both cancels out. The line is the 95 % interval. Where it crosses zero, the two are not told "
-        f"apart: that is so for {number - apart} of {fmt.plural(number, 'pair')} by Sharpe ratio.{several}"
+        f"to both cancels out. The line is the 95 % interval; where it holds zero, chance alone could explain "
+        f"the difference. By Sharpe ratio {fmt.plural(apart, 'pair is', 'pairs are')} told apart, of {number}.{several}"
     )
 
 
@@ -127,8 +127,7 @@ def choosing(found: Comparison) -> tuple[tuple[str, str], ...]:
             f"count among the {number} studies. "
             + (
                 f"The best of so many worthless ones would be expected to show a Sharpe ratio of about "
-                f"{fmt.number(chosen.expected_best)}, if they spread as the compared studies do, and no less than "
-                "by chance."
+                f"{fmt.number(chosen.expected_best)} by chance alone."
                 if math.isfinite(chosen.expected_best)
                 else ""
             ),
