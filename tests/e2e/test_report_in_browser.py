@@ -126,10 +126,11 @@ def test_the_json_holds_the_same_study_without_nan(study: Study) -> None:
     assert b"NaN" not in as_json(study)
 
 
-def test_the_terminal_summary_fits_a_hundred_columns(study: Study) -> None:
-    console = Console(width=100, record=True)
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_terminal_summary_fits(study: Study, width: int) -> None:
+    console = Console(width=width, record=True)
     console.print(summary_table(study))
     text = console.export_text()
-    assert max(len(line) for line in text.splitlines()) <= 100
+    assert max(len(line) for line in text.splitlines()) <= width
     for name in ("Riposte", "Buy and hold", "Random entries", "met", "missed"):
         assert name in text

@@ -119,7 +119,7 @@ class Comparison:
     entries: tuple[Entry, ...]
     common: Common
     time: Times  # (days + 1,): the beginning, then the end of each day
-    market: Floats  # (days + 1,): the common markets bought in equal parts and held, 1.0 first
+    market: Floats  # (days + 1,): the common coins bought in equal parts and held without costs, 1.0 first
     pairs: tuple[Pair, ...]
     settings: tuple[SettingDifference, ...]
     selection: Selection

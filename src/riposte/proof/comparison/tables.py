@@ -154,11 +154,11 @@ def periods(found: Comparison) -> Table:
     caption = (
         "Net return year by year" if len(months) > _MOST_MONTHS else "Net return month by month"
     )
-    return Table(caption, "", (*names(found), "Market, held"), rows)
+    return Table(caption, "", (*names(found), "Coins, held"), rows)
 
 
 def _barred(values: Sequence[float], most: float) -> tuple[Cell, ...]:
-    """Bars as long as the returns compare; the market, of another size, has none."""
+    """Bars as long as the returns compare; the coins, of another size, have none."""
     cells = [
         Cell(
             fmt.percent(v, 2, signed=True),

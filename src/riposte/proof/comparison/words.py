@@ -69,7 +69,8 @@ def _same_runs(found: Comparison) -> list[str]:
 
 def _results(found: Comparison) -> str:
     parts = [f"{e.name} {gained(float(e.growth[-1]) - 1.0)}" for e in found.entries]
-    return f"Net of costs {', '.join(parts)}; the market, held, {gained(float(found.market[-1]) - 1.0)}."
+    held = gained(float(found.market[-1]) - 1.0)
+    return f"Net of costs {', '.join(parts)}. The coins themselves, held without costs or funding, {held}."
 
 
 def _settings(found: Comparison) -> str:
@@ -109,11 +110,16 @@ def differences(found: Comparison) -> str:
         if number > 1
         else ""
     )
+    told = (
+        f"the two are {'' if apart else 'not '}told apart"
+        if number == 1
+        else f"{apart or 'none'} of {number} pairs {'is' if apart == 1 else 'are'} told apart"
+    )
     return fmt.typographic(
         f"Paired by day: both are drawn on the same resampled days (stationary bootstrap, "
         f"{fmt.plural(found.common.days, 'day')}, blocks of 10 days on average), so that what the market did "
         f"to both cancels out. The line is the 95 % interval; where it holds zero, chance alone could explain "
-        f"the difference. By Sharpe ratio {fmt.plural(apart, 'pair is', 'pairs are')} told apart, of {number}.{several}"
+        f"the difference. By Sharpe ratio {told}.{several}"
     )
 
 

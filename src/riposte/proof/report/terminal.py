@@ -1,4 +1,4 @@
-"""The study on a terminal of 100 columns: the verdict, the system beside its baselines, the targets."""
+"""The study on a terminal of 80 columns: the verdict, the system beside its baselines, the targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from riposte.proof.results import Outcome, Summarised, Target
 
 _COLUMNS = (
     ("Net", "total_return"),
-    ("Per year", "annual_return"),
     ("Sharpe", "sharpe"),
     ("Max DD", "max_drawdown"),
     ("Wins", "win_rate"),
@@ -54,7 +53,7 @@ def _compared(study: Summarised) -> Table:
     table.add_column("Out of sample, net", max_width=24)
     for heading, _ in _COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("Costs, USDT", justify="right", no_wrap=True)
+    table.add_column("Costs,\nUSDT", justify="right", no_wrap=True)
     for each in (study.system, *study.baselines, study.never_resumed):
         table.add_row(*_line(each), style="bold" if each is study.system else "")
     return table
@@ -65,7 +64,7 @@ def _line(outcome: Outcome) -> list[str | Text]:
     cells: list[str | Text] = [outcome.name]
     for _, name in _COLUMNS:
         value = metrics.get(name, math.nan)
-        if name in ("total_return", "annual_return"):
+        if name == "total_return":
             style = _GAIN if value > 0 else _LOSS if value < 0 else ""
             cells.append(Text(fmt.percent(value, signed=True), style=style))
         else:

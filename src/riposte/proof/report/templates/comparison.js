@@ -5,7 +5,7 @@ function comparisonChart(data) {
   const dayMs = 864e5;
   const time = data.days.map((day) => day * dayMs);
   const whole = [time[0], time[time.length - 1]];
-  const market = Object.assign({ name: "Market, held", colour: "--soft", dash: "dot", width: 1.2 }, data.market);
+  const market = Object.assign({ name: "Coins, held", colour: "--soft", dash: "dot", width: 1.2 }, data.market);
   const curves = data.curves.map((curve, at) => Object.assign({ colour: `--series-${at}`, dash: "solid", width: 1.9 }, curve));
   curves.push(market);
   const state = { shown: curves.map((curve) => curve !== market), range: whole };
