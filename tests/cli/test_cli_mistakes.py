@@ -27,7 +27,7 @@ MISTAKES = [
     (("features", "show", "rsi_15"), 2, "did you mean"),
     (("features", "list", "--group", "momentun"), 2, "did you mean 'momentum'"),
     (("models", "show", "best"), 2, "best"),
-    (("report", "mine"), 2, "there is no report 'mine'"),
+    (("report", "mine"), 2, "riposte report open mine"),
     (("config", "show", "--preset", "yolo"), 2, "survival"),
     (("demo", "--years", "0.1"), 2, "0.75"),
 ]

@@ -10,15 +10,16 @@ from small_study import SYMBOLS, market, plan
 
 from riposte.layers.abstention.rule import NO_END
 from riposte.layers.contract import Signals, TrainingSet
+from riposte.layers.position.inputs import market_inputs
 from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame, make_frame
 from riposte.market.instrument import instrument_for
 from riposte.market.interval import HOUR_NS
-from riposte.proof.cpcv import PathPlan, about, path_inputs, without_expiry
+from riposte.proof.cpcv import about, path_inputs, without_expiry
 from riposte.proof.dataset import SymbolData, prepare, training_set
 from riposte.proof.leak_checks import check_fold
 from riposte.proof.splits import Fold, combinatorial, paths
-from riposte.proof.walkforward import FoldOutput, Task, run_fold
+from riposte.proof.walkforward import FoldOutput, Task, quiet, run_fold
 from riposte.proof.walkforward import test_rows as rows_under_test
 
 EMBARGO = 2 * HOUR_NS
@@ -111,11 +112,12 @@ def test_a_path_is_made_of_every_group_as_its_own_fold_saw_it(
     unfitted = dataclasses.replace(plan().stack, least_rows=10**9)
     task = Task((data,), unfitted, EMBARGO, 0.0014, 0.5)
     outputs = [spoken(fold, task) for fold in folds]
-    wanted = PathPlan(5, 2, FIXED, plan().windows, plan().engine, ())
-    instruments = [instrument_for(SYMBOLS[0])]
+    market = market_inputs(
+        [data.frame], [quiet(len(data.frame))], FIXED, [instrument_for(SYMBOLS[0])]
+    )
     usable = data.frame.close_time[data.usable]
     for path in paths(folds):
-        inputs = path_inputs(path, outputs, task, instruments, wanted)
+        inputs = path_inputs(path, outputs, task, market, FIXED)
         assert inputs.time[0] >= path[0][0].start
         for span, fold in path:
             rows = span.holds(inputs.time) & np.isin(inputs.time, usable)

@@ -1,4 +1,4 @@
-"""Labels, training, explanation, walk-forward, back-test and report: the research verbs."""
+"""Labels, training, explanation, walk-forward and back-test: the research verbs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -86,7 +85,7 @@ class Explained:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (labels, train, explain, walkforward, backtest, report):
+    for verb in (labels, train, explain, walkforward, backtest):
         app.command()(verb)
 
 
@@ -387,23 +386,3 @@ def backtest(
         for key, value in result.metrics.items()
     ]
     out.print(table("", ("measure", "value"), rows))
-
-
-def report(
-    name: Annotated[str, typer.Argument(help="Name of the report.")] = "demo",
-    config: ConfigFiles = None,
-    json: Json = False,
-) -> None:
-    """Say where a report is."""
-    folder = Given(config=config).load().settings.report.folder
-    path = folder / f"{name}.html"
-    if not path.is_file():
-        there = sorted(p.stem for p in folder.glob("*.html"))
-        raise InputError(
-            f"there is no report {name!r} in {folder}",
-            hint=f"there are: {', '.join(there)}" if there else "riposte demo makes one",
-        )
-    if json:
-        print_json({"html": str(path), "json": str(path.with_suffix(".json"))})
-    else:
-        out.print(str(Path(path).resolve()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from riposte.engine.run import RunResult
 from riposte.market.frame import Floats, Times
@@ -167,3 +167,34 @@ class Study:
     honesty: Honesty
     paths: PathStudy | None  # combinatorial cross-validation, where it was asked for
     fingerprint: str  # hash of equity curve and trades: equal for equal runs
+
+
+class Summarised(Protocol):
+    """What a summary needs of a study, be it fresh or read back from its JSON."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def real_data(self) -> bool: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def interval(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def system(self) -> Outcome: ...
+    @property
+    def never_resumed(self) -> Outcome: ...
+    @property
+    def baselines(self) -> tuple[Outcome, ...]: ...
+    @property
+    def targets(self) -> tuple[Target, ...]: ...
+    @property
+    def intervals(self) -> Mapping[str, tuple[float, float]]: ...
+    @property
+    def trials(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...

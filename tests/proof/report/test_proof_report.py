@@ -7,14 +7,16 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 from example_study import empty_study, full_study
 from rich.console import Console
 
-from riposte.proof.report import as_json, render, summary_table
+from riposte.proof.report import as_json, evidence, render, summary_table
 from riposte.proof.report import format as fmt
 from riposte.proof.report.chance import terminal_lines
 from riposte.proof.report.luck import verdict
+from riposte.proof.report.prepare import monthly_returns
 from riposte.proof.report.words import promises
 from riposte.proof.results import Study
 
@@ -146,7 +148,7 @@ def test_the_figures_on_luck_are_on_the_page_in_the_json_and_in_the_terminal() -
     nothing = json.loads(as_json(EMPTY))
     assert (nothing["paths"], nothing["honesty"]["deflated"]) == (None, None)
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(summary_table(FULL))
+    console.print(summary_table(FULL, evidence(FULL)))
     shown = console.export_text().replace("\N{NO-BREAK SPACE}", " ")
     assert "after 32 variants" in shown
     assert "5 histories" in shown
@@ -161,3 +163,20 @@ def test_promises_are_set_beside_what_was_measured() -> None:
     assert "moved away" not in promises(kept)
     unasked = dataclasses.replace(FULL, promised_unlike=0.0, promised_coverage=0.0)
     assert "Promised" not in promises(unasked)
+
+
+def test_a_study_that_sets_out_at_midnight_has_no_month_of_one_bar() -> None:
+    time = np.arange("2024-06-01", "2024-08-01", dtype="datetime64[D]").astype("datetime64[ns]")
+    equity = np.linspace(100.0, 160.0, len(time))
+    (year,) = monthly_returns(time.astype(np.int64), equity, 100.0)
+    at_first_of_july = equity[30]
+    assert year.months[4:7] == pytest.approx(
+        (np.nan, at_first_of_july / 100.0 - 1.0, equity[-1] / at_first_of_july - 1.0), nan_ok=True
+    )
+
+
+def test_few_trades_are_said_to_be_few() -> None:
+    few = dataclasses.replace(FULL.system, metrics={**FULL.system.metrics, "trades": 10.0})
+    said = "All of it rests on 10\N{NO-BREAK SPACE}trades"
+    assert said in render(dataclasses.replace(FULL, system=few))
+    assert "All of it rests on" not in render(FULL)

@@ -64,7 +64,8 @@ def fold_bars(folds: Sequence[FoldResult], width: float) -> Markup:
                 class_=_sign_class(fold.net_return),
             )
         )
-    every = max(1, math.ceil(len(folds) / (width / 75.0)))
+    least = len(folds) / (width / 75.0)
+    every = next((n for n in (1, 2, 3, 6, 12, 24) if n >= least), math.ceil(least))
     marks = [at + 0.5 for at in range(0, len(folds), every)]
     return svg(
         area,
@@ -102,13 +103,13 @@ def reliability_curve(curve: Reliability) -> Markup:
     return svg(
         area,
         "Reliability: confidence promised against share right",
-        y_axis(area, [0.3, *marks], fmt.round_percent),
+        y_axis(area, [0.3, 0.4, *marks], fmt.round_percent),
         path([(area.x(0.5), area.y(0.5)), (area.x(1.0), area.y(1.0))], "ideal"),
         tag(
             "text",
             "kept exactly",
-            x=area.x(0.985),
-            y=area.y(0.93),
+            x=area.x(0.93),
+            y=area.y(0.965),
             text_anchor="end",
             class_="note",
         ),
@@ -168,7 +169,7 @@ def cost_bridge(costs: CostSplit) -> Markup:
         SMALL,
         270.0,
         (0.0, float(len(steps))),
-        padded(levels, pad=0.12),
+        padded(levels, zero=True, pad=0.12),
         margin=(14.0, 6.0, 30.0, 56.0),
     )
     parts = []
