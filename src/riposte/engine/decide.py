@@ -277,17 +277,23 @@ def anything_to_decide(
 
 
 @compiled
-def surest_first(signals: Records) -> Any:
-    """Symbols by falling confidence of their signals, equal ones in their order: who is surest has the
-    first claim on limits that are not enough for all."""
-    order = np.arange(len(signals))
-    for i in range(1, len(order)):
-        symbol, j = order[i], i
-        while j > 0 and signals[order[j - 1]]["confidence"] < signals[symbol]["confidence"]:
-            order[j] = order[j - 1]
-            j -= 1
-        order[j] = symbol
-    return order
+def sureness(order: Any) -> float:
+    """The confidence of a signal or an order; one that is not known counts least."""
+    confidence = order["confidence"]
+    return confidence if confidence >= 0.0 else -1.0
+
+
+@compiled
+def next_surest(orders: Records, last: int) -> int:
+    """The symbol that comes after ``last`` (-1: the first) by falling confidence, equal ones in their order;
+    -1 after the last. Who is surest has the first claim on limits that are not enough for all."""
+    found, most = -1, -np.inf
+    bound = np.inf if last < 0 else sureness(orders[last])
+    for s in range(len(orders)):
+        own = sureness(orders[s])
+        if (own < bound or (own == bound and s > last)) and own > most:
+            found, most = s, own
+    return found
 
 
 @compiled
@@ -312,7 +318,9 @@ def decide(
     stays standing until its next bar. Only a stop of trading reaches it: an opening order is then
     withdrawn, and HALTED closes its position at the next bar there is.
     """
-    for s in surest_first(signals):
+    s = -1
+    for _ in range(len(positions)):
+        s = next_surest(signals, s)
         bar = bars[s]
         position = positions[s]
         order = out[s]

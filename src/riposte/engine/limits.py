@@ -190,9 +190,9 @@ def allowed_leverage(account: Any, terms: Terms) -> float:
     trades = min(limits["ladder_trades"], RING)
     deepest = account["peak_equity"] * (1.0 - limits["ladder_drawdown"])
     earned = (
-        win_rate(account, trades) > limits["ladder_win_rate"]
-        and account["sharpe"] > limits["ladder_sharpe"]
+        account["sharpe"] > limits["ladder_sharpe"]
         and account["equity"] > deepest
+        and win_rate(account, trades) > limits["ladder_win_rate"]
     )
     return limits["max_leverage"] if earned else base
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from riposte.compiled import compiled
 from riposte.engine.accounting import exposure
 from riposte.engine.fills import good_bar
 from riposte.engine.limits import ACTIVE
-from riposte.engine.quiet import cross, unmoved
+from riposte.engine.quiet import WATCH, cross, unmoved
 from riposte.engine.records import FILLS, REFUSALS, TRADES, Log, PortfolioRow, Records, Terms
 from riposte.engine.step import step
 
@@ -87,12 +89,13 @@ def run_bars(
     """
     symbols = len(positions)
     row = bars[0].copy() if len(time) else bars[:0].reshape(-1)
+    watch = np.zeros(symbols, WATCH)
     t, stepped, epoch = start, False, 0
     while t < len(time):
         judged = stepped or account["state"] == ACTIVE
         if quietly == 1 and judged and unmoved(account, positions, pending, terms):
             t = cross(
-                t, account, positions, pending, time, bars, signals, busy, terms,
+                t, account, positions, pending, time, bars, signals, busy, terms, watch,
                 equity, exposures, states, halts,
             )  # fmt: skip
             if t == len(time):

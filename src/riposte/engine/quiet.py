@@ -17,13 +17,30 @@ from riposte.compiled import compiled, inlined
 from riposte.engine.cross import is_cross
 from riposte.engine.decide import clear
 from riposte.engine.limits import ACTIVE, NO_HALT, SPENT, VOLATILITY
+from riposte.engine.matching import follow
 from riposte.engine.parameters import NEVER
 from riposte.engine.position import next_partial, send
-from riposte.engine.records import Records, Terms
+from riposte.engine.records import Records, Terms, layout
 from riposte.engine.walk import marked
 from riposte.market.interval import DAY_NS
 
 _HAIR = 1e-12
+
+# What is watched of one symbol while bars are crossed.
+WATCH = layout(
+    [
+        ("lower", "f8"),  # prices strictly between these do nothing
+        ("upper", "f8"),
+        ("least", "f8"),  # and marks between these
+        ("most", "f8"),
+        ("quantity", "f8"),
+        ("entry", "f8"),
+        ("lowest", "f8"),  # prices seen
+        ("highest", "f8"),
+        ("long", "i1"),  # whether such a signal is heeded
+        ("short", "i1"),
+    ]
+)
 
 
 @compiled
@@ -127,30 +144,18 @@ def heeded(position: Any, terms: Terms) -> tuple[bool, bool]:
 
 
 @inlined
-def eventful(
-    bar: Any,
-    signal: Any,
-    lower: float,
-    upper: float,
-    long: bool,
-    short: bool,
-    calm: float,
-    threshold: float,
-    model: int,
-) -> bool:
+def eventful(bar: Any, signal: Any, eye: Any, calm: float, threshold: float, model: int) -> bool:
     """Whether a bar might do more to a symbol than mark it: any doubt is an event.
 
-    ``long``, ``short``: whether such a signal is heeded; ``calm``: the volatility limit; ``threshold``: the
-    least confidence; ``model``: of which a signal may
+    ``calm``: the volatility limit; ``threshold``: the least confidence; ``model``: of which a signal may
     be without an event, where a position is held.
     """
     low, high = bar["low"], bar["high"]
-    held = upper < np.inf
     return not (
         bar["present"] == 1
         and low > 0.0
-        and low > lower
-        and high < upper
+        and low > eye["lower"]
+        and high < eye["upper"]
         and high < np.inf
         and low <= bar["open"]
         and bar["open"] <= high
@@ -158,15 +163,31 @@ def eventful(
         and bar["close"] <= high
         and (
             signal["direction"] == 0
-            or not (long if signal["direction"] > 0 else short)
+            or (eye["long"] if signal["direction"] > 0 else eye["short"]) == 0
             or not signal["confidence"] >= threshold
         )
         and not bar["volatility_ratio"] >= calm
         and (
-            not held
+            eye["quantity"] == 0.0
             or (bar["funding"] == 0.0 and (signal["model_id"] < 0 or signal["model_id"] == model))
         )
     )
+
+
+@compiled
+def look(positions: Records, terms: Terms, watch: Records) -> bool:
+    """Note in ``watch`` what each symbol is watched for; returns whether any position is held."""
+    any_held = False
+    for s in range(len(positions)):
+        position, eye = positions[s], watch[s]
+        eye["lower"], eye["upper"] = bounds(position, terms)
+        eye["least"], eye["most"] = mark_bounds(position, terms)
+        eye["quantity"], eye["entry"] = position["quantity"], position["entry_price"]
+        eye["lowest"], eye["highest"] = np.inf, -np.inf
+        long, short = heeded(position, terms)
+        eye["long"], eye["short"] = long, short
+        any_held |= position["quantity"] != 0.0
+    return any_held
 
 
 @compiled
@@ -180,6 +201,7 @@ def cross(
     signals: Records,
     busy: Any,
     terms: Terms,
+    watch: Records,
     equity: Any,
     exposures: Any,
     states: Any,
@@ -187,25 +209,12 @@ def cross(
 ) -> int:
     """Cross quiet bars from row ``start`` of (T, S) arrays; the first row that is not one, or T.
 
-    ``busy`` (T,) or empty: rows that are events whatever they hold.
-
+    ``busy`` (T,) or empty: rows that are events whatever they hold. ``watch`` (S,) is room for :data:`WATCH`.
     Curves, positions, account and waiting intents are left as :func:`~riposte.engine.step.step` would
     have left them.
     """
     symbols = len(positions)
-    lower, upper = np.empty(symbols), np.empty(symbols)
-    least, most = np.empty(symbols), np.empty(symbols)
-    quantity, entry = np.empty(symbols), np.empty(symbols)
-    lowest, highest = np.empty(symbols), np.empty(symbols)
-    long, short = np.empty(symbols, np.bool_), np.empty(symbols, np.bool_)
-    any_held = False
-    for s in range(symbols):
-        lower[s], upper[s] = bounds(positions[s], terms)
-        least[s], most[s] = mark_bounds(positions[s], terms)
-        quantity[s], entry[s] = positions[s]["quantity"], positions[s]["entry_price"]
-        lowest[s], highest[s] = np.inf, -np.inf
-        long[s], short[s] = heeded(positions[s], terms)
-        any_held |= quantity[s] != 0.0
+    any_held = look(positions, terms, watch)
     begin, until = account["day"] * DAY_NS, wakes_at(account, positions, terms)
     calm, threshold = terms.limits["volatility_ratio"], terms.rules["min_confidence"]
     peak, wallet, model = account["peak_equity"], account["wallet"], account["model_id"]
@@ -218,36 +227,27 @@ def cross(
     while t < len(time) and time[t] < until:
         event = len(busy) > 0 and busy[t] == 1
         for s in range(symbols):
-            event |= eventful(
-                bars[t, s],
-                signals[t, s],
-                lower[s],
-                upper[s],
-                long[s],
-                short[s],
-                calm,
-                threshold,
-                model,
-            )
+            event |= eventful(bars[t, s], signals[t, s], watch[s], calm, threshold, model)
         if event:
             break
         total, held = 0.0, 0.0
         if any_held:
             for s in range(symbols):
-                if quantity[s] != 0.0:
-                    mark = marked(bars[t, s])
-                    event |= not (least[s] < mark < most[s])
-                    total += quantity[s] * (mark - entry[s])
-                    held += abs(quantity[s]) * mark
+                eye = watch[s]
+                if eye["quantity"] != 0.0:
+                    bar = bars[t, s]
+                    mark = marked(bar)
+                    event |= not (eye["least"] < mark < eye["most"])
+                    total += eye["quantity"] * (mark - eye["entry"])
+                    held += abs(eye["quantity"]) * mark
                     # Of a bar that breaks a limit too: it touches no barrier, and a step would say the same.
-                    lowest[s] = min(lowest[s], bars[t, s]["low"])
-                    highest[s] = max(highest[s], bars[t, s]["high"])
-        if event:
-            break
+                    eye["lowest"] = min(eye["lowest"], bar["low"])
+                    eye["highest"] = max(eye["highest"], bar["high"])
         value = wallet + total
         top = max(peak, value)
         # Who is stopped and flat has been judged on this very value by the step before.
-        if state == ACTIVE and (value <= top * spared or value <= floor_of_day):
+        spent = state == ACTIVE and (value <= top * spared or value <= floor_of_day)
+        if event or spent:
             break
         peak, unrealised = top, total
         equity[t] = value
@@ -256,7 +256,7 @@ def cross(
         halts[t] = halt
         t += 1
     if t > start:
-        _settle(positions, pending, bars, t - 1, time[t - 1], lowest, highest, any_held, terms)
+        _settle(positions, pending, bars, t - 1, time[t - 1], watch, any_held, terms)
         account["unrealised"] = unrealised
         account["equity"] = wallet + unrealised
         account["peak_equity"] = peak
@@ -271,14 +271,13 @@ def _settle(
     bars: Records,
     t: int,
     time: int,
-    lowest: Any,
-    highest: Any,
+    watch: Records,
     any_held: bool,
     terms: Terms,
 ) -> None:
     """What the quiet bars leave in the records, ``t`` being the last of them."""
     for s in range(len(positions)):
-        position = positions[s]
+        position, eye = positions[s], watch[s]
         position["mark"] = marked(bars[t, s])
         position["last_close"] = bars[t, s]["close"]
         position["last_time"] = time
@@ -286,10 +285,8 @@ def _settle(
             clear(pending[s])
             held = position["quantity"]
             if held != 0.0:
-                best, worst = (highest[s], lowest[s]) if held > 0.0 else (lowest[s], highest[s])
-                side = 1.0 if held > 0.0 else -1.0
-                if (best - position["best_price"]) * side > 0.0:
-                    position["best_price"] = best
-                if (worst - position["worst_price"]) * side < 0.0:
-                    position["worst_price"] = worst
+                best, worst = eye["highest"], eye["lowest"]
+                if held < 0.0:
+                    best, worst = worst, best
+                follow(position, best, worst)
                 send(pending[s], time, bars[t, s]["close"], terms)

@@ -186,10 +186,11 @@ def notional_caps(
 def orders_in_last_minute(account: Any, time: int) -> int:
     """How many opening orders were approved in the minute before ``time``."""
     count = 0
-    for i in range(RING):
-        at = account["order_times"][i]
-        if at > 0 and time - at < MINUTE_NS:
-            count += 1
+    for i in range(RING):  # from the newest back
+        at = account["order_times"][(account["orders_at"] - 1 - i) % RING]
+        if at <= 0 or time - at >= MINUTE_NS:
+            break
+        count += 1
     return count
 
 

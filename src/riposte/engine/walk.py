@@ -14,7 +14,7 @@ import numpy as np
 from riposte.compiled import compiled, inlined
 from riposte.engine.accounting import settle_funding
 from riposte.engine.cross import bankruptcy_margin, is_cross, place_liquidations
-from riposte.engine.decide import surest_first
+from riposte.engine.decide import next_surest
 from riposte.engine.matching import (
     drop_remainder,
     execute_opening,
@@ -47,7 +47,9 @@ def open_of_row(
             execute_reduction(
                 account, positions, pending, s, row[s], instruments, terms, opened, log
             )
-    for s in surest_first(pending):
+    s = -1
+    for _ in range(len(pending)):
+        s = next_surest(pending, s)
         order = pending[s]
         if opens(order) and row[s]["present"] == 1 and order["arrives_at"] <= opened:
             execute_opening(
