@@ -12,7 +12,8 @@ from test_engine_invariants import hostile_market, random_config
 
 from riposte.engine.loop import run_bars
 from riposte.engine.parameters import EngineConfig, Operator
-from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
+from riposte.engine.quiet import WATCH
+from riposte.engine.records import BAR, INTENT, instrument_records, new_account, new_positions
 from riposte.engine.run import new_log, terms_of
 from riposte.market.instrument import INSTRUMENTS
 from riposte.market.interval import DAY_NS, HOUR_NS
@@ -36,7 +37,8 @@ def left_behind(
     portfolio = strangers(symbols)
     end = run_bars(
         0, account, positions, pending, time, bars, no_finer(symbols),
-        np.zeros(steps + 1, np.int64), np.zeros(0, np.int8), signals, instruments,
+        np.zeros(steps + 1, np.int64), np.zeros(0, np.int8), np.zeros((2, symbols), BAR),
+        np.zeros(symbols, WATCH), signals, instruments,
         np.zeros(1, np.int64), portfolio.correlation[None], portfolio.weight[None],
         terms_of(settings, HOUR_NS), HOUR_NS, *curves, log, quietly,
     )  # fmt: skip

@@ -89,6 +89,7 @@ def traded(desk: Desk) -> None:
 
 def hasty(desk: Desk) -> None:
     desk.account["order_times"][:100] = START - 30 * SECOND_NS
+    desk.account["orders_at"] = 100
 
 
 def stale(desk: Desk) -> None:

@@ -151,6 +151,7 @@ def play(
     pending: Any,
     bars: Any,
     finer: Any,
+    room: Any,
     signals: Any,
     instruments: Any,
     portfolio: Any,
@@ -199,6 +200,7 @@ def play(
             bars,
             finer,
             inside,
+            room,
             signals,
             instruments,
             portfolio,
@@ -229,6 +231,7 @@ class Stage:
         self.room = (
             np.zeros((STEPS, count), BAR),
             np.zeros((FINER * STEPS, count), BAR),
+            np.zeros(count, BAR),
             np.zeros((STEPS, count), SIGNAL),
         )
         self.log = new_log(64 * STEPS)

@@ -12,6 +12,7 @@ from test_engine_invariants import hostile_market, random_config
 
 from riposte.engine.parameters import EngineConfig
 from riposte.engine.records import (
+    BAR,
     INTENT,
     SIGNAL,
     instrument_records,
@@ -44,6 +45,7 @@ def assert_steps_equal_the_loop(inputs: MarketInputs, config: EngineConfig) -> R
             pending,
             bars[t],
             no_finer(2),
+            np.zeros(2, BAR),
             inputs.signals[t],
             instruments,
             strangers(2),

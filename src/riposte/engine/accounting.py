@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.margin import liquidation_price
 
 # A position smaller than this share of its largest size is dust of rounding: it is flat.
 _DUST = 1e-9
 
 
-@compiled
+@borrowing
 def apply_fill(
     account: Any,
     position: Any,
@@ -71,7 +71,7 @@ def apply_fill(
     return realised
 
 
-@compiled
+@borrowing
 def settle_funding(account: Any, position: Any, rate: float, mark: float) -> float:
     """Charge one funding rate on the position at ``mark``; longs pay a positive rate. Returns USDT paid."""
     paid = position["quantity"] * mark * rate
@@ -81,7 +81,7 @@ def settle_funding(account: Any, position: Any, rate: float, mark: float) -> flo
     return paid
 
 
-@compiled
+@borrowing
 def unrealised(position: Any) -> float:
     """Profit of the open quantity at the position's mark price, USDT."""
     if position["quantity"] == 0.0:
@@ -89,7 +89,7 @@ def unrealised(position: Any) -> float:
     return position["quantity"] * (position["mark"] - position["entry_price"])
 
 
-@compiled
+@borrowing
 def unrealised_of(positions: Any) -> float:
     """Sum of the open positions' profit at their marks, USDT."""
     total = 0.0
@@ -98,7 +98,7 @@ def unrealised_of(positions: Any) -> float:
     return total
 
 
-@compiled
+@borrowing
 def value_account(account: Any, positions: Any) -> float:
     """Recompute unrealised profit, equity and its peak from the positions' marks; returns equity."""
     total = unrealised_of(positions)
@@ -108,7 +108,7 @@ def value_account(account: Any, positions: Any) -> float:
     return account["equity"]
 
 
-@compiled
+@borrowing
 def exposure(positions: Any) -> float:
     """Sum of the positions' absolute notionals at mark, USDT."""
     total = 0.0
@@ -118,7 +118,7 @@ def exposure(positions: Any) -> float:
     return total
 
 
-@compiled
+@borrowing
 def used_margin(positions: Any) -> float:
     """Sum of the positions' initial margins, USDT."""
     total = 0.0

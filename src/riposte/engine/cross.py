@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.margin import liquidation_price, maintenance_margin
 from riposte.engine.parameters import MarginMode
 from riposte.engine.records import Records, Terms
@@ -19,13 +19,13 @@ from riposte.engine.records import Records, Terms
 CROSS = int(MarginMode.CROSS)
 
 
-@compiled
+@borrowing
 def is_cross(terms: Terms) -> bool:
     """Whether the account uses cross margin."""
     return bool(terms.execution["margin_mode"] == CROSS)
 
 
-@compiled
+@borrowing
 def adverse_price(position: Any, bar: Any) -> float:
     """The worst price at which the bar still finds the position open: its extreme, but where it has a
     stop no worse than that stop, or the open that jumped it."""
@@ -39,7 +39,7 @@ def adverse_price(position: Any, bar: Any) -> float:
     return worst
 
 
-@compiled
+@borrowing
 def backing(
     account: Any,
     positions: Records,
@@ -66,7 +66,7 @@ def backing(
     return total
 
 
-@compiled
+@borrowing
 def place_liquidations(
     account: Any, positions: Records, instruments: Records, bars: Records, stressed: bool
 ) -> None:
@@ -80,7 +80,7 @@ def place_liquidations(
             )
 
 
-@compiled
+@borrowing
 def bankruptcy_margin(
     account: Any,
     positions: Records,

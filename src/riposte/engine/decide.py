@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing, inlined
 from riposte.engine.enums import Intent, Reason
 from riposte.engine.limits import ACTIVE, HALTED, accept_model, allowed_leverage
 from riposte.engine.margin import against, floor_to
@@ -42,7 +42,7 @@ SIGNAL = int(Reason.SIGNAL)
 AT_MARKET = int(EntryOrder.MARKET)
 
 
-@compiled
+@borrowing
 def clear(intent: Any) -> None:
     """An intent slot that wants nothing."""
     intent["kind"] = NOTHING
@@ -54,7 +54,7 @@ def clear(intent: Any) -> None:
     intent["limit_price"] = 0.0
 
 
-@compiled
+@borrowing
 def refuse(log: Log, time: int, symbol: int, rule: int, limit: float, value: float) -> None:
     """Put a refusal on record."""
     row = log.refusals[log.counts[REFUSALS]]
@@ -66,7 +66,7 @@ def refuse(log: Log, time: int, symbol: int, rule: int, limit: float, value: flo
     log.counts[REFUSALS] += 1
 
 
-@compiled
+@borrowing
 def entry_limit(order: Any, bar: Any, instrument: Any, terms: Terms) -> float:
     """The limit of an opening order at this close: on the better side of it by the offset; 0 at market."""
     if order["order"] == AT_MARKET:
@@ -75,7 +75,7 @@ def entry_limit(order: Any, bar: Any, instrument: Any, terms: Terms) -> float:
     return against(-order["side"], better, instrument["tick_size"])
 
 
-@compiled
+@inlined
 def propose_entry(
     account: Any,
     positions: Records,
@@ -130,7 +130,7 @@ def propose_entry(
     return OK, 0.0, 0.0
 
 
-@compiled
+@inlined
 def keeps_working(
     account: Any,
     order: Any,
@@ -174,7 +174,7 @@ def keeps_working(
     return True
 
 
-@compiled
+@inlined
 def stop_absent(
     account: Any, position: Any, symbol: int, terms: Terms, time: int, order: Any, log: Log
 ) -> None:
@@ -191,7 +191,7 @@ def stop_absent(
         review_reduction(order)
 
 
-@compiled
+@inlined
 def decide_symbol(
     account: Any,
     positions: Records,
@@ -252,7 +252,7 @@ def decide_symbol(
         refuse(log, time, symbol, rule, limit, value)
 
 
-@compiled
+@inlined
 def anything_to_decide(
     account: Any,
     positions: Records,
@@ -276,14 +276,14 @@ def anything_to_decide(
     return False
 
 
-@compiled
+@borrowing
 def sureness(order: Any) -> float:
     """The confidence of a signal or an order; one that is not known counts least."""
     confidence = order["confidence"]
     return confidence if confidence >= 0.0 else -1.0
 
 
-@compiled
+@borrowing
 def next_surest(orders: Records, last: int) -> int:
     """The symbol that comes after ``last`` (-1: the first) by falling confidence, equal ones in their order;
     -1 after the last. Who is surest has the first claim on limits that are not enough for all."""
@@ -296,7 +296,7 @@ def next_surest(orders: Records, last: int) -> int:
     return found
 
 
-@compiled
+@inlined
 def decide(
     account: Any,
     positions: Records,

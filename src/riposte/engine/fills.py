@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing, inlined
 from riposte.engine.accounting import apply_fill
 from riposte.engine.decide import ENTER, clear, refuse
 from riposte.engine.enums import Rule
@@ -27,7 +27,7 @@ PARTICIPATION = int(Rule.PARTICIPATION)
 _DUST = 1e-9
 
 
-@compiled
+@borrowing
 def good_bar(bar: Any) -> bool:
     """Whether the bar is there and its prices can be: finite, positive, low <= open, close <= high."""
     if bar["present"] == 0:
@@ -44,7 +44,7 @@ def good_bar(bar: Any) -> bool:
     )
 
 
-@compiled
+@borrowing
 def slippage_fraction(instrument: Any, terms: Terms, bar: Any, notional: float) -> float:
     """Half-spread plus square-root impact of a market order of ``notional`` USDT in this bar."""
     volume = bar["quote_volume"]
@@ -56,7 +56,7 @@ def slippage_fraction(instrument: Any, terms: Terms, bar: Any, notional: float) 
     return terms.costs["multiplier"] * (instrument["half_spread"] + impact)
 
 
-@compiled
+@borrowing
 def book(
     account: Any,
     position: Any,
@@ -102,7 +102,7 @@ def book(
     log.counts[FILLS] += 1
 
 
-@compiled
+@borrowing
 def taker_price(order: Any, bar: Any, instrument: Any, terms: Terms, notional: float) -> float:
     """Price of an opening order that takes ``notional`` USDT at the bar's open: never beyond its limit."""
     side = order["side"]
@@ -113,7 +113,7 @@ def taker_price(order: Any, bar: Any, instrument: Any, terms: Terms, notional: f
     return price
 
 
-@compiled
+@borrowing
 def turned_away(
     order: Any, base: float, terms: Terms, maker: int, time: int
 ) -> tuple[int, float, float]:
@@ -127,7 +127,7 @@ def turned_away(
     return OK, 0.0, 0.0
 
 
-@compiled
+@borrowing
 def open_position(
     account: Any,
     positions: Records,
@@ -219,7 +219,7 @@ def open_position(
         clear(order)
 
 
-@compiled
+@inlined
 def begin_trade(account: Any, position: Any, order: Any, price: float, time: int) -> None:
     """Start the record of a new trade in a flat position."""
     # A forecast still waiting for its horizon is judged first; only models are judged at all.
@@ -253,7 +253,7 @@ def begin_trade(account: Any, position: Any, order: Any, price: float, time: int
     account["trades_today"] += 1
 
 
-@compiled
+@inlined
 def end_trade(
     account: Any,
     position: Any,
@@ -299,7 +299,7 @@ def end_trade(
     position["partial_prices"][:] = 0.0
 
 
-@compiled
+@borrowing
 def close_quantity(
     account: Any,
     position: Any,
@@ -346,7 +346,7 @@ def close_quantity(
         end_trade(account, position, terms, symbol, -side, reason, time, log)
 
 
-@compiled
+@borrowing
 def close_at_market(
     account: Any,
     position: Any,

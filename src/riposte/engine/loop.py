@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.accounting import exposure
 from riposte.engine.fills import good_bar
 from riposte.engine.limits import ACTIVE
-from riposte.engine.quiet import WATCH, cross, unmoved
+from riposte.engine.quiet import cross, unmoved
 from riposte.engine.records import FILLS, REFUSALS, TRADES, Log, PortfolioRow, Records, Terms
 from riposte.engine.step import step
 
@@ -19,7 +17,7 @@ from riposte.engine.step import step
 _TRADES, _FILLS, _REFUSALS = 3, 9, 4
 
 
-@compiled
+@borrowing
 def busy_rows(bars: Records, finer: Records, inside: Any, busy: Any) -> None:
     """Set ``busy`` (T,) to 1 where finer bars may do more inside a bar than the bar itself tells."""
     for t in range(len(bars)):
@@ -40,7 +38,7 @@ def busy_rows(bars: Records, finer: Records, inside: Any, busy: Any) -> None:
                 busy[t] = 1
 
 
-@compiled
+@borrowing
 def has_room(log: Log, rows: int) -> bool:
     """Whether the log can hold what ``rows`` rows of one symbol can write at most."""
     return bool(
@@ -50,7 +48,7 @@ def has_room(log: Log, rows: int) -> bool:
     )
 
 
-@compiled
+@borrowing
 def run_bars(
     start: int,
     account: Any,
@@ -61,6 +59,8 @@ def run_bars(
     finer: Records,
     inside: Any,
     busy: Any,
+    rooms: Records,
+    watch: Records,
     signals: Records,
     instruments: Records,
     since: Any,
@@ -80,7 +80,7 @@ def run_bars(
     ``finer`` (N, S) holds the finer bars, of which rows ``inside[t]`` to ``inside[t + 1]`` lie in bar t;
     ``busy`` (T,) the bars in which they may do more than the bar tells (empty without finer bars). Row e of
     ``correlation`` (E, S, S) and ``weight`` (E, S) holds from the close ``since[e]`` on; ``since[0]`` lies
-    before all.
+    before all. ``rooms`` (2, S) of BAR and ``watch`` (S,) of WATCH are room to work in.
 
     Returns the row it stopped at: T when done, or earlier when the log might not hold what the next
     step can write; the caller makes room and calls again. The market is only read. Bars in
@@ -88,8 +88,7 @@ def run_bars(
     is 0; the result is the same.
     """
     symbols = len(positions)
-    row = bars[0].copy() if len(time) else bars[:0].reshape(-1)
-    watch = np.zeros(symbols, WATCH)
+    row, room = rooms[0], rooms[1]
     t, stepped, epoch = start, False, 0
     while t < len(time):
         judged = stepped or account["state"] == ACTIVE
@@ -112,6 +111,7 @@ def run_bars(
             pending,
             row,
             finer[inside[t] : inside[t + 1]],
+            room,
             signals[t],
             instruments,
             PortfolioRow(correlation[epoch], weight[epoch]),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing, inlined
 from riposte.engine.decide import clear, refuse
 from riposte.engine.enums import Reason, Rule
 from riposte.engine.fills import close_at_market, close_quantity, open_position
@@ -31,7 +31,7 @@ POST_ONLY = int(EntryOrder.POST_ONLY)
 CROSSED = int(Rule.POST_ONLY)
 
 
-@compiled
+@borrowing
 def liquidate(
     account: Any,
     position: Any,
@@ -73,7 +73,7 @@ def liquidate(
     )
 
 
-@compiled
+@borrowing
 def adverse_exit(position: Any, bar: Any) -> tuple[int, float]:
     """(reason, price) of the liquidation or stop that this bar reaches first, or (0, 0)."""
     side = 1.0 if position["quantity"] > 0.0 else -1.0
@@ -93,7 +93,7 @@ def adverse_exit(position: Any, bar: Any) -> tuple[int, float]:
     return 0, 0.0
 
 
-@compiled
+@borrowing
 def take_target(
     account: Any,
     position: Any,
@@ -154,7 +154,7 @@ def take_target(
     return True
 
 
-@compiled
+@inlined
 def take_profits(
     account: Any,
     position: Any,
@@ -205,7 +205,7 @@ def take_profits(
     )
 
 
-@compiled
+@borrowing
 def follow(position: Any, best: float, worst: float) -> None:
     """Remember the most favourable (``best``) and the most adverse price seen by an open position."""
     if position["quantity"] > 0.0:
@@ -216,7 +216,7 @@ def follow(position: Any, best: float, worst: float) -> None:
         position["worst_price"] = max(position["worst_price"], worst)
 
 
-@compiled
+@inlined
 def match_bar(
     account: Any,
     position: Any,
@@ -266,7 +266,7 @@ def match_bar(
         follow(position, bar["low"], bar["high"])
 
 
-@compiled
+@inlined
 def execute_reduction(
     account: Any,
     positions: Records,
@@ -302,7 +302,7 @@ def execute_reduction(
     clear(order)
 
 
-@compiled
+@inlined
 def execute_opening(
     account: Any,
     positions: Records,
@@ -332,7 +332,7 @@ def execute_opening(
         )
 
 
-@compiled
+@inlined
 def fill_resting(
     account: Any,
     positions: Records,
@@ -359,7 +359,7 @@ def fill_resting(
     return bool(positions[symbol]["quantity"] != before)
 
 
-@compiled
+@borrowing
 def drop_remainder(position: Any, order: Any) -> None:
     """Take back what is left of an opening order once its position is closed or has begun to take profit."""
     begun = order["kind"] == ADD or order["filled"] > 0.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.enums import Intent, Reason
 from riposte.engine.limits import DAILY_LOSS, DRAWDOWN, HALTED, VOLATILITY
 from riposte.engine.margin import ceil_to, floor_to
@@ -37,7 +37,7 @@ _YEAR_NS = 365 * 86_400 * 1_000_000_000
 _LEAST_CONFIDENT_SHARE = 0.5
 
 
-@compiled
+@borrowing
 def halt_reason(halt: int) -> int:
     """The exit reason that a halt gives to the positions it closes."""
     if halt == DAILY_LOSS:
@@ -49,7 +49,7 @@ def halt_reason(halt: int) -> int:
     return BY_OPERATOR
 
 
-@compiled
+@borrowing
 def wanted_notional(
     terms: Terms, signal: Any, bar: Any, equity: float, cap: float, interval_ns: int
 ) -> float:
@@ -77,7 +77,7 @@ def wanted_notional(
     return cap * (_LEAST_CONFIDENT_SHARE + (1.0 - _LEAST_CONFIDENT_SHARE) * min(above, 1.0))
 
 
-@compiled
+@borrowing
 def place_barriers(position: Any, intent: Any, instrument: Any, terms: Terms, price: float) -> None:
     """Set stop, target and partial target from an opening fill at ``price``.
 
@@ -100,14 +100,14 @@ def place_barriers(position: Any, intent: Any, instrument: Any, terms: Terms, pr
     position["risk_per_coin"] = abs(price - position["stop_price"])
 
 
-@compiled
+@borrowing
 def next_partial(position: Any) -> float:
     """Price of the partial target that comes next; 0 where none is left."""
     taken = position["partials_taken"]
     return position["partial_prices"][taken] if taken < PARTIALS else 0.0
 
 
-@compiled
+@borrowing
 def trail_width(position: Any, bar: Any, terms: Terms) -> float:
     """How far (USDT) a trailing stop stands behind the best price: average true ranges where the rules
     count in them and one is known, else initial risks."""
@@ -116,7 +116,7 @@ def trail_width(position: Any, bar: Any, terms: Terms) -> float:
     return terms.rules["trail_distance"] * position["risk_per_coin"]
 
 
-@compiled
+@borrowing
 def tighten_stop(position: Any, bar: Any, instrument: Any, terms: Terms) -> None:
     """Move the stop to break-even after a partial profit and trail it behind the best price."""
     side = 1.0 if position["quantity"] > 0.0 else -1.0
@@ -138,7 +138,7 @@ def tighten_stop(position: Any, bar: Any, instrument: Any, terms: Terms) -> None
         position["stop_price"] = rounded
 
 
-@compiled
+@borrowing
 def send(order: Any, time: int, price: float, terms: Terms) -> None:
     """Stamp an order decided at ``time`` on a market standing at ``price``."""
     order["reference_price"] = price
@@ -146,7 +146,7 @@ def send(order: Any, time: int, price: float, terms: Terms) -> None:
     order["arrives_at"] = time + terms.execution["latency_ns"]
 
 
-@compiled
+@borrowing
 def write_exit(position: Any, reason: int, price: float, time: int, terms: Terms, out: Any) -> None:
     """Write an intent to leave the whole position at market."""
     out["kind"] = EXIT
@@ -156,7 +156,7 @@ def write_exit(position: Any, reason: int, price: float, time: int, terms: Terms
     send(out, time, price, terms)
 
 
-@compiled
+@borrowing
 def liquidation_is_near(position: Any, terms: Terms) -> bool:
     """Whether the mark stands closer to liquidation than the portfolio tier allows (SPEC K4)."""
     distance = abs(position["mark"] - position["liquidation_price"]) / position["mark"]
@@ -165,7 +165,7 @@ def liquidation_is_near(position: Any, terms: Terms) -> bool:
     )
 
 
-@compiled
+@borrowing
 def exit_reason(account: Any, position: Any, signal: Any, terms: Terms, time: int) -> int:
     """Why an open position is to be left at this close; 0: it is not."""
     side = 1 if position["quantity"] > 0.0 else -1
@@ -181,7 +181,7 @@ def exit_reason(account: Any, position: Any, signal: Any, terms: Terms, time: in
     return 0
 
 
-@compiled
+@borrowing
 def write_add(
     position: Any,
     signal: Any,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled, inlined
+from riposte.compiled import borrowing, inlined
 from riposte.engine.cross import is_cross
 from riposte.engine.decide import clear
 from riposte.engine.limits import ACTIVE, NO_HALT, SPENT, VOLATILITY
@@ -43,7 +43,7 @@ WATCH = layout(
 )
 
 
-@compiled
+@borrowing
 def unmoved(account: Any, positions: Records, pending: Records, terms: Terms) -> bool:
     """Whether the account may cross bars at all, nothing being approved: trading with no limit met, or
     flat and stopped for a reason that no bar lifts. Not where every bar moves a stop (one that trails by true
@@ -68,7 +68,7 @@ def unmoved(account: Any, positions: Records, pending: Records, terms: Terms) ->
     return not held and account["halt"] != VOLATILITY
 
 
-@compiled
+@borrowing
 def trails(position: Any, terms: Terms) -> bool:
     """Whether the stop of an open position has begun to trail."""
     side = 1.0 if position["quantity"] > 0.0 else -1.0
@@ -77,7 +77,7 @@ def trails(position: Any, terms: Terms) -> bool:
     return bool(after > 0.0 and gained >= after * position["risk_per_coin"])
 
 
-@compiled
+@borrowing
 def mark_bounds(position: Any, terms: Terms) -> tuple[float, float]:
     """(lower, upper): a mark strictly between them is neither at liquidation nor too near to it."""
     liquidation = position["liquidation_price"]
@@ -89,7 +89,7 @@ def mark_bounds(position: Any, terms: Terms) -> tuple[float, float]:
     return -np.inf, liquidation / (1.0 + near) * (1.0 - _HAIR)
 
 
-@compiled
+@borrowing
 def bounds(position: Any, terms: Terms) -> tuple[float, float]:
     """(lower, upper): a bar strictly between them reaches neither stop nor liquidation, no target, and no
     price at which a trailing stop would move. They stand a hair inside, so that rounding errs towards an
@@ -116,7 +116,7 @@ def bounds(position: Any, terms: Terms) -> tuple[float, float]:
     return target * inside, stop * outside
 
 
-@compiled
+@borrowing
 def wakes_at(account: Any, positions: Records, terms: Terms) -> int:
     """The time (ns UTC) from which a bar is an event whatever it holds: a new day, an expiry,
     a verdict, a person."""
@@ -133,7 +133,7 @@ def wakes_at(account: Any, positions: Records, terms: Terms) -> int:
     return until
 
 
-@compiled
+@borrowing
 def heeded(position: Any, terms: Terms) -> tuple[bool, bool]:
     """Whether a signal to go (long, short) could change anything: a position may be deaf to either."""
     if position["quantity"] == 0.0:
@@ -174,7 +174,7 @@ def eventful(bar: Any, signal: Any, eye: Any, calm: float, threshold: float, mod
     )
 
 
-@compiled
+@borrowing
 def look(positions: Records, terms: Terms, watch: Records) -> bool:
     """Note in ``watch`` what each symbol is watched for; returns whether any position is held."""
     any_held = False
@@ -190,7 +190,7 @@ def look(positions: Records, terms: Terms, watch: Records) -> bool:
     return any_held
 
 
-@compiled
+@borrowing
 def cross(
     start: int,
     account: Any,
@@ -264,7 +264,7 @@ def cross(
     return t
 
 
-@compiled
+@borrowing
 def _settle(
     positions: Records,
     pending: Records,

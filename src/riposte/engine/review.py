@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.accounting import unrealised_of, used_margin
 from riposte.engine.enums import Intent, Rule
 from riposte.engine.limits import ACTIVE, allowed_leverage
@@ -54,19 +54,19 @@ _SLACK = 1.0 + 1e-9
 _STOP_TO_LIQUIDATION = 0.8
 
 
-@compiled
+@borrowing
 def round_trip_fraction(instrument: Any, terms: Terms) -> float:
     """Fees and half-spreads of entering and leaving as a taker, as a fraction of notional."""
     return 2.0 * terms.costs["multiplier"] * (instrument["taker_fee"] + instrument["half_spread"])
 
 
-@compiled
+@borrowing
 def opens(order: Any) -> bool:
     """Whether the order is approved and would open or add to a position."""
     return bool(order["approved"] == 1 and order["kind"] in (ENTER, ADD))
 
 
-@compiled
+@borrowing
 def open_risk(positions: Any) -> float:
     """USDT still to be lost from the marks down to the stops of all open positions."""
     total = 0.0
@@ -77,13 +77,13 @@ def open_risk(positions: Any) -> float:
     return total
 
 
-@compiled
+@borrowing
 def stop_risk(position: Any) -> float:
     """USDT that a position loses against its entry if its stop is hit; 0 once the stop locks a profit in."""
     return max(0.0, (position["entry_price"] - position["stop_price"]) * position["quantity"])
 
 
-@compiled
+@borrowing
 def reserved(pending: Any, symbol: int, instruments: Any, terms: Terms) -> tuple[int, float, float]:
     """What approved orders of other symbols, not filled yet, will take: (entries, margin, risk)."""
     entries = 0
@@ -101,7 +101,7 @@ def reserved(pending: Any, symbol: int, instruments: Any, terms: Terms) -> tuple
     return entries, margin, risk
 
 
-@compiled
+@borrowing
 def highest_correlation(
     portfolio: PortfolioRow, positions: Records, pending: Records, symbol: int, side: int
 ) -> float:
@@ -125,7 +125,7 @@ def highest_correlation(
     return highest
 
 
-@compiled
+@borrowing
 def loss_budget(account: Any, positions: Any, terms: Terms) -> float:
     """USDT that may still be put at risk before the daily or the drawdown limit would be met.
 
@@ -138,7 +138,7 @@ def loss_budget(account: Any, positions: Any, terms: Terms) -> float:
     return min(daily, drawdown) - open_risk(positions)
 
 
-@compiled
+@borrowing
 def notional_caps(
     account: Any,
     positions: Any,
@@ -182,7 +182,7 @@ def notional_caps(
     return cap, rule
 
 
-@compiled
+@borrowing
 def orders_in_last_minute(account: Any, time: int) -> int:
     """How many opening orders were approved in the minute before ``time``."""
     count = 0
@@ -194,7 +194,7 @@ def orders_in_last_minute(account: Any, time: int) -> int:
     return count
 
 
-@compiled
+@borrowing
 def standing(
     account: Any,
     positions: Any,
@@ -230,7 +230,7 @@ def standing(
     return OK, 0.0, 0.0
 
 
-@compiled
+@borrowing
 def _clear_of_liquidation(intent: Any, instrument: Any, terms: Terms) -> tuple[int, float, float]:
     """Rules on the way from the entry to liquidation, and on the stop in it: (rule, limit, value)."""
     price, quantity, stop = intent["reference_price"], intent["quantity"], intent["stop_loss"]
@@ -244,7 +244,7 @@ def _clear_of_liquidation(intent: Any, instrument: Any, terms: Terms) -> tuple[i
     return OK, 0.0, 0.0
 
 
-@compiled
+@borrowing
 def _sanity(
     account: Any,
     position: Any,
@@ -274,7 +274,7 @@ def _sanity(
     return _clear_of_liquidation(intent, instrument, terms)
 
 
-@compiled
+@borrowing
 def review_reduction(intent: Any) -> tuple[int, float, float]:
     """Approve an intent that only makes a position smaller; refuses nothing but a senseless number."""
     if not (np.isfinite(intent["quantity"]) and intent["quantity"] > 0.0):
@@ -283,7 +283,7 @@ def review_reduction(intent: Any) -> tuple[int, float, float]:
     return OK, 0.0, 0.0
 
 
-@compiled
+@borrowing
 def review(
     account: Any,
     positions: Any,

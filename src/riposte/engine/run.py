@@ -11,6 +11,7 @@ import numpy as np
 
 from riposte.engine.loop import busy_rows, run_bars
 from riposte.engine.parameters import EngineConfig, as_record
+from riposte.engine.quiet import WATCH
 from riposte.engine.records import (
     BAR,
     FILL,
@@ -241,6 +242,8 @@ def _run_sorted(inputs: MarketInputs, config: EngineConfig, *, quietly: bool) ->
             finer,
             inside,
             busy,
+            np.zeros((2, symbols), BAR),
+            np.zeros(symbols, WATCH),
             inputs.signals,
             instruments,
             *epochs(inputs),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled, inlined
+from riposte.compiled import borrowing, inlined
 from riposte.engine.accounting import value_account
 from riposte.engine.decide import anything_to_decide, decide
 from riposte.engine.enums import Reason, Rule
@@ -19,7 +19,7 @@ BAD_NUMBER = int(Rule.BAD_NUMBER)
 END_OF_DATA = int(Reason.END_OF_DATA)
 
 
-@compiled
+@inlined
 def judge_forecast(account: Any, position: Any, bar: Any, terms: Terms, time: int) -> None:
     """When the horizon of an acted-on signal is over, count whether its direction was right."""
     direction = position["forecast_direction"]
@@ -30,7 +30,7 @@ def judge_forecast(account: Any, position: Any, bar: Any, terms: Terms, time: in
     position["forecast_direction"] = 0
 
 
-@compiled
+@inlined
 def judge_bars(account: Any, positions: Records, bars: Records, terms: Terms, time: int) -> float:
     """Judge the forecasts that are due; returns the largest volatility ratio of the bars, NaN unknown."""
     ratio = np.nan
@@ -44,7 +44,7 @@ def judge_bars(account: Any, positions: Records, bars: Records, terms: Terms, ti
     return ratio
 
 
-@compiled
+@inlined
 def refuse_false(bars: Records, time: int, log: Log) -> None:
     """Mark bars absent whose numbers cannot be true, on record."""
     for s in range(len(bars)):
@@ -56,52 +56,35 @@ def refuse_false(bars: Records, time: int, log: Log) -> None:
             log.counts[REFUSALS] += 1
 
 
-@compiled
-def walk_inside(
-    account: Any,
-    positions: Records,
-    pending: Records,
-    bars: Records,
-    finer: Records,
-    instruments: Records,
-    portfolio: PortfolioRow,
-    terms: Terms,
-    interval_ns: int,
-    time: int,
-    log: Log,
-) -> None:
-    """Walk the finer bars (F, S) that lie inside the bars (S,) which close at ``time``.
+@borrowing
+def whole_inside(bars: Records, finer: Records) -> int:
+    """Bit s is set where all finer bars (F, S) of symbol s are there, and its own bar too."""
+    whole = 0
+    for s in range(len(bars)):
+        there = bars[s]["present"] == 1
+        for i in range(len(finer)):
+            there &= good_bar(finer[i, s])
+        whole |= there << s
+    return whole
 
-    Where a symbol has not all of its finer bars, its own bar is walked with the first of the others'.
-    The bar's own close, mark and time stand at the end.
-    """
-    count, symbols = finer.shape
-    length = interval_ns // count
-    row = bars.copy()
-    whole = np.ones(symbols, np.bool_)
-    for i in range(count):
-        for s in range(symbols):
-            whole[s] &= bars[s]["present"] == 1 and good_bar(finer[i, s])
-    for i in range(count):
-        opened = time - interval_ns + i * length
-        for s in range(symbols):
-            if whole[s]:
-                row[s] = finer[i, s]
-            elif i > 0:
-                row[s]["present"] = 0
-        walk(
-            account,
-            positions,
-            pending,
-            row,
-            instruments,
-            portfolio,
-            terms,
-            opened,
-            opened + length,
-            log,
-        )
-    for s in range(symbols):
+
+@borrowing
+def lay_row(row: Records, bars: Records, finer: Records, whole: int, i: int) -> None:
+    """Put the ``i``-th finer bars into ``row``; a symbol that has not all of them is walked by its own bar,
+    with the first of the others'."""
+    for s in range(len(row)):
+        if (whole >> s) & 1:
+            row[s] = finer[i, s]
+        elif i == 0:
+            row[s] = bars[s]
+        else:
+            row[s]["present"] = 0
+
+
+@borrowing
+def end_row(positions: Records, bars: Records, time: int) -> None:
+    """After finer bars the bar's own close, mark and time stand."""
+    for s in range(len(bars)):
         if bars[s]["present"] == 1:
             positions[s]["mark"] = marked(bars[s])
             positions[s]["last_close"] = bars[s]["close"]
@@ -115,6 +98,7 @@ def step(
     pending: Records,
     bars: Records,
     finer: Records,
+    room: Records,
     signals: Records,
     instruments: Records,
     portfolio: PortfolioRow,
@@ -128,36 +112,31 @@ def step(
     ``pending`` (one INTENT per symbol) holds the orders decided before and working; those that have arrived
     meet this bar from its open on; on return it holds what works after this close. ``bars`` is (S,) and is not
     changed, except that a bar whose numbers cannot be true is marked absent and refused on record. ``finer``
-    (F, S) are F bars of equal length inside it, F may be 0: they decide what happened on the way.
+    (F, S) are F bars of equal length inside it, F may be 0: they decide what happened on the way, one row
+    after the other in ``room`` (S,).
     """
     refuse_false(bars, time, log)
-    if len(finer) > 0:
-        walk_inside(
-            account,
-            positions,
-            pending,
-            bars,
-            finer,
-            instruments,
-            portfolio,
-            terms,
-            interval_ns,
-            time,
-            log,
-        )
-    else:
+    count = len(finer)
+    whole = whole_inside(bars, finer) if count > 0 else 0
+    length = interval_ns // max(count, 1)
+    for i in range(max(count, 1)):
+        if count > 0:
+            lay_row(room, bars, finer, whole, i)
+        closed = time - interval_ns + (i + 1) * length
         walk(
             account,
             positions,
             pending,
-            bars,
+            room if count > 0 else bars,
             instruments,
             portfolio,
             terms,
-            time - interval_ns,
-            time,
+            closed - length,
+            closed,
             log,
         )
+    if count > 0:
+        end_row(positions, bars, time)
     ratio = judge_bars(account, positions, bars, terms, time)
     value_account(account, positions)
     update_limits(account, terms, time, ratio)
@@ -177,7 +156,7 @@ def step(
         )
 
 
-@compiled
+@borrowing
 def close_all(
     account: Any,
     positions: Records,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled, inlined
+from riposte.compiled import inlined
 from riposte.engine.accounting import settle_funding
 from riposte.engine.cross import bankruptcy_margin, is_cross, place_liquidations
 from riposte.engine.decide import next_surest
@@ -27,7 +27,7 @@ from riposte.engine.records import Log, PortfolioRow, Records, Terms
 from riposte.engine.review import opens
 
 
-@compiled
+@inlined
 def open_of_row(
     account: Any,
     positions: Records,
@@ -66,7 +66,7 @@ def open_of_row(
             )
 
 
-@compiled
+@inlined
 def path_of_row(
     account: Any,
     positions: Records,
@@ -123,7 +123,7 @@ def marked(bar: Any) -> float:
     return mark if mark > 0.0 and mark < np.inf else bar["close"]
 
 
-@compiled
+@inlined
 def liquidate_at_marks(
     account: Any,
     positions: Records,
@@ -159,7 +159,7 @@ def liquidate_at_marks(
             drop_remainder(position, pending[s])
 
 
-@compiled
+@inlined
 def close_of_row(
     account: Any,
     positions: Records,
@@ -188,7 +188,7 @@ def close_of_row(
         liquidate_at_marks(account, positions, pending, row, instruments, terms, closed, log)
 
 
-@compiled
+@inlined
 def walk(
     account: Any,
     positions: Records,
