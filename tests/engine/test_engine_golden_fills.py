@@ -1,0 +1,407 @@
+"""Hand-computed fills: slippage, rounding, what an order is cut to, and what a trade leaves on record."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from scenario import FREE, PLAIN, START, WIDE, bars_of, config
+
+from riposte.engine.accounting import value_account
+from riposte.engine.decide import clear
+from riposte.engine.enums import Intent, Reason, Rule
+from riposte.engine.fills import (
+    close_at_market,
+    close_quantity,
+    good_bar,
+    open_position,
+    slippage_fraction,
+)
+from riposte.engine.parameters import Costs, PositionRules
+from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
+from riposte.engine.run import new_log, terms_of
+from riposte.market.interval import HOUR_NS
+
+EXACT = {"rel": 1e-12, "abs": 1e-12}
+FEES = dataclasses.replace(PLAIN, taker_fee=0.001, maker_fee=0.0005)
+CALM = (100.0, 100.0, 100.0, 100.0)
+LATER = START + 3 * HOUR_NS
+TRADES, FILLS, REFUSALS = 0, 1, 2
+
+
+class Pit:
+    """An account of 10,000 USDT before a flat symbol, and an approved order for 10 coins at 100."""
+
+    def __init__(
+        self,
+        instrument: Any = PLAIN,
+        costs: Costs = FREE,
+        rules: PositionRules | None = None,
+        **limits: Any,
+    ) -> None:
+        settings = config(dataclasses.replace(WIDE, **limits), costs)
+        if rules is not None:
+            settings = dataclasses.replace(settings, rules=rules)
+        self.terms = terms_of(settings)
+        self.instruments = instrument_records([PLAIN, instrument])
+        self.account, self.positions = new_account(10_000.0), new_positions(2)
+        self.pending, self.log = np.zeros(2, INTENT), new_log(8)
+        self.order()
+
+    @property
+    def position(self) -> Any:
+        return self.positions[1]
+
+    def order(self, **fields: Any) -> None:
+        values = {
+            "kind": Intent.ENTER, "approved": 1, "side": 1, "reason": Reason.SIGNAL, "regime": 4,
+            "model_id": 7, "quantity": 10.0, "reference_price": 100.0, "take_profit": 0.2,
+            "stop_loss": 0.1, "leverage": 5.0, "confidence": 0.75, "horizon_ns": 6 * HOUR_NS,
+            "decided_at": START,
+        } | fields  # fmt: skip
+        for name, value in values.items():
+            self.pending[1][name] = value
+
+    def open(self, bar: Any = CALM, time: int = START, **fields: Any) -> Any:
+        """The fill, or None; the order's refusal is then on record."""
+        before = self.log.counts[FILLS]
+        open_position(
+            self.account, self.positions, self.pending, 1, bars_of([bar], **fields)[0],
+            self.instruments, self.terms, time, self.log,
+        )  # fmt: skip
+        value_account(self.account, self.positions)
+        return self.log.fills[before] if self.log.counts[FILLS] > before else None
+
+    def refusal(self) -> tuple[Rule, float, float]:
+        assert self.log.counts[REFUSALS] == 1
+        row = self.log.refusals[0]
+        assert (row["time"], row["symbol"]) == (START, 1)
+        return Rule(row["rule"]), row["limit"], row["value"]
+
+    def close(self, quantity: float, price: float, reason: Reason, time: int = LATER) -> Any:
+        """Sold or bought back as a maker at ``price``; the fill."""
+        fee = self.instruments[1]["maker_fee"]
+        close_quantity(
+            self.account, self.position, self.instruments[1], self.terms, 1, quantity, price, price,
+            fee, reason, 1, time, self.log,
+        )  # fmt: skip
+        return self.log.fills[self.log.counts[FILLS] - 1]
+
+    def leave(self, quantity: float, reference: float, **fields: Any) -> Any:
+        """Left at market around ``reference``; the fill."""
+        close_at_market(
+            self.account, self.position, self.instruments[1], self.terms, 1,
+            bars_of([CALM], **fields)[0], quantity, reference, Reason.STOP, LATER, self.log,
+        )  # fmt: skip
+        return self.log.fills[self.log.counts[FILLS] - 1]
+
+
+# (notional, bar volume, volatility, multiplier, fraction): half-spread 0.1 %, impact 0.5
+SLIPPAGE = [
+    (10_000.0, 1e6, 0.02, 1.0, 0.001 + 0.5 * 0.02 * 0.1),  # 1 % of the volume: root 0.1
+    (40_000.0, 1e6, 0.02, 1.0, 0.001 + 0.5 * 0.02 * 0.2),  # four times the order, twice the impact
+    (10_000.0, 1e6, 0.04, 1.0, 0.001 + 0.5 * 0.04 * 0.1),
+    (10_000.0, 1e6, 0.02, 2.0, 2 * (0.001 + 0.5 * 0.02 * 0.1)),
+    (10_000.0, 1e6, 0.0, 1.0, 0.001),
+    (10_000.0, 1e6, np.nan, 1.0, 0.001),  # unknown volatility: the spread alone
+    (2_500.0, 1e4, 0.02, 1.0, 0.001 + 0.5 * 0.02 * 0.5),
+    (1e5, 1e4, 0.02, 1.0, 0.001 + 0.5 * 0.02),  # never more than the whole bar
+    (1.0, 0.0, 0.02, 1.0, 0.001 + 0.5 * 0.02),  # nothing was traded: as if all of it
+    (0.125, 0.5, 0.02, 1.0, 0.001 + 0.5 * 0.02 * 0.5),
+]
+
+
+@pytest.mark.parametrize(("notional", "volume", "volatility", "multiplier", "fraction"), SLIPPAGE)
+def test_slippage_is_half_spread_and_root_of_the_share_of_volume(
+    notional: float, volume: float, volatility: float, multiplier: float, fraction: float
+) -> None:
+    record = instrument_records([dataclasses.replace(PLAIN, half_spread=0.001)])[0]
+    terms = terms_of(config(costs=Costs(multiplier=multiplier, impact=0.5)))
+    bar = bars_of([CALM], quote_volume=volume, volatility=volatility)[0]
+    assert slippage_fraction(record, terms, bar, notional) == pytest.approx(fraction, **EXACT)
+
+
+@pytest.mark.parametrize(
+    ("prices", "present", "good"),
+    [
+        ((100.0, 101.0, 99.0, 100.0), 1, True),
+        ((100.0, 101.0, 99.0, 100.0), 0, False),
+        ((0.5, 0.6, 0.4, 0.5), 1, True),
+        ((100.0, 100.0, 100.0, 100.0), 1, True),
+        ((99.0, 101.0, 99.0, 101.0), 1, True),  # opened at the low, closed at the high
+        ((101.0, 101.0, 99.0, 99.0), 1, True),
+        ((102.0, 101.0, 99.0, 100.0), 1, False),
+        ((98.0, 101.0, 99.0, 100.0), 1, False),
+        ((100.0, 101.0, 99.0, 102.0), 1, False),
+        ((100.0, 101.0, 99.0, 98.0), 1, False),
+        ((100.0, 101.0, 0.0, 100.0), 1, False),
+        ((100.0, 101.0, -1.0, 100.0), 1, False),
+        ((np.nan, 101.0, 99.0, 100.0), 1, False),
+        ((100.0, np.nan, 99.0, 100.0), 1, False),
+        ((100.0, 101.0, np.nan, 100.0), 1, False),
+        ((100.0, 101.0, 99.0, np.nan), 1, False),
+        ((100.0, np.inf, 99.0, 100.0), 1, False),
+        ((np.inf, np.inf, 99.0, np.inf), 1, False),
+    ],
+)
+def test_a_bar_is_good_if_its_prices_can_be(prices: Any, present: int, good: bool) -> None:
+    assert good_bar(bars_of([prices], present=present)[0]) is good
+
+
+def test_a_market_entry_books_every_field_of_the_fill() -> None:
+    costly = dataclasses.replace(FEES, half_spread=0.002, tick_size=0.25, step_size=0.5)
+    pit = Pit(costly, Costs(impact=0.0, participation=1.0, multiplier=2.0))
+    pit.order(quantity=10.25)
+    # 100 + 0.4 % = 100.4, up to 100.5; 10.25 coins down to 10; fee 10 x 100.5 x 0.1 % x 2
+    fill = pit.open(time=START + 5)
+    assert (fill["time"], fill["symbol"], fill["side"], fill["maker"]) == (START + 5, 1, 1, 0)
+    assert (fill["reason"], fill["quantity"], fill["price"]) == (Reason.SIGNAL, 10.0, 100.5)
+    assert (fill["reference_price"], fill["realised"]) == (100.0, 0.0)
+    assert fill["fee"] == pytest.approx(2.01, **EXACT)
+    assert fill["slippage"] == pytest.approx(5.0, **EXACT)  # 10 x 0.5
+    assert pit.account["fees"] == pytest.approx(2.01, **EXACT)
+    assert pit.log.counts.tolist() == [0, 1, 0]
+
+
+def test_a_market_sale_slips_downwards() -> None:
+    pit = Pit(dataclasses.replace(PLAIN, half_spread=0.003, tick_size=0.5))
+    pit.order(side=-1)
+    fill = pit.open()
+    assert (fill["side"], fill["price"], fill["slippage"]) == (-1, 99.5, 5.0)  # 99.7 down
+
+
+def test_an_entry_starts_the_trade_afresh() -> None:
+    pit = Pit(rules=PositionRules(partial_at=0.5))
+    p = pit.position
+    for name in ("realised", "fees", "funding", "slippage", "exit_quantity", "exit_notional"):
+        p[name] = 99.0  # left by an earlier trade
+    p["adds"], p["partial_taken"], p["trailing"], p["max_quantity"] = 2, 1, 1, 50.0
+    pit.account["trades_today"] = 3
+    pit.open(time=START + 7)
+    assert (p["quantity"], p["entry_price"], p["first_quantity"]) == (10.0, 100.0, 10.0)
+    assert (p["max_quantity"], p["entry_notional"], p["margin"]) == (10.0, 1_000.0, 200.0)
+    assert [p[n] for n in ("realised", "fees", "funding", "slippage")] == [0.0] * 4
+    assert [p[n] for n in ("exit_quantity", "exit_notional", "adds")] == [0.0] * 3
+    assert [p[n] for n in ("partial_taken", "trailing")] == [0, 0]
+    assert (p["best_price"], p["worst_price"], p["mark"]) == (100.0, 100.0, 100.0)
+    assert (p["opened_at"], p["expires_at"]) == (START + 7, START + 7 + 6 * HOUR_NS)
+    assert (p["confidence"], p["regime"], p["model_id"]) == (0.75, 4, 7)
+    assert p["equity_before"] == 10_000.0
+    # stop 10 % below, target 20 % above, part of it half-way
+    assert [p[n] for n in ("stop_price", "target_price", "partial_price")] == pytest.approx(
+        [90.0, 120.0, 110.0]
+    )
+    assert p["risk_per_coin"] == pytest.approx(10.0)
+    assert pit.account["trades_today"] == 4
+
+
+def test_the_forecast_of_a_model_waits_for_its_horizon() -> None:
+    pit = Pit()
+    pit.order(side=-1)
+    pit.open(time=START + 9)
+    p = pit.position
+    assert (p["forecast_direction"], p["forecast_price"]) == (-1, 100.0)
+    assert p["forecast_due"] == START + 9 + 6 * HOUR_NS
+
+
+@pytest.mark.parametrize(("model", "judged"), [(0, 1), (-1, 0)])
+def test_only_models_are_judged_and_number_0_is_one(model: int, judged: int) -> None:
+    pit = Pit()
+    pit.order(model_id=model)
+    pit.open()
+    assert pit.position["forecast_direction"] == judged
+
+
+def test_a_forecast_that_still_waits_is_judged_before_the_next() -> None:
+    pit = Pit()
+    pit.position["forecast_direction"], pit.position["forecast_due"] = -1, 77
+    pit.open()
+    assert (pit.position["forecast_direction"], pit.position["forecast_due"]) == (-1, 77)
+
+
+# (what, order, bar, bar's fields, costs, instrument, limits, refusal or coins bought)
+STALE = 2 * HOUR_NS
+ENTRIES: list[tuple[str, dict[str, Any], Any, dict[str, Any], Any]] = [
+    ("decided too long ago", {"decided_at": START - STALE - 1}, CALM, {}, (Rule.STALE_DATA, STALE, STALE + 1)),
+    ("just not", {"decided_at": START - STALE}, CALM, {}, 10.0),
+    # at 125: 25 % away from 100, and exactly that may be
+    ("within the collar", {}, (125.0, 125.0, 125.0, 125.0), {"price_collar": 0.25}, 10.0),
+    ("beyond it", {}, (125.5, 126.0, 125.0, 125.0), {"price_collar": 0.25}, (Rule.PRICE_COLLAR, 0.25, 0.255)),
+    ("beyond it below", {}, (74.0, 74.0, 74.0, 74.0), {"price_collar": 0.25}, (Rule.PRICE_COLLAR, 0.25, 0.26)),
+    # half of a bar of 1,000 USDT: 5 coins
+    ("a thin bar", {}, CALM, {"quote_volume": 1_000.0, "participation": 0.5}, 5.0),
+    ("too thin", {}, CALM, {"quote_volume": 16.0, "participation": 0.5}, (Rule.PARTICIPATION, 8.0, 10.0)),
+    ("just not too thin", {}, CALM, {"quote_volume": 20.0, "participation": 0.5}, 0.1),
+    ("an empty bar", {}, CALM, {"quote_volume": 0.0}, (Rule.PARTICIPATION, 0.0, 10.0)),
+    # limits are held against the price at the open: 8 % of 10,000 at 5x are 4,000
+    ("cut to the margin", {"quantity": 39.0}, (125.0, 125.0, 125.0, 125.0), {"margin_fraction": 0.08}, 32.0),
+    ("less than the least", {"quantity": 0.0999}, CALM, {}, (Rule.MARGIN_FRACTION, 50_000.0, 10.0)),
+    ("the least", {"quantity": 0.1}, CALM, {}, 0.1),
+    ("no budget left", {}, CALM, {"risk_fraction": 0.0}, (Rule.RISK_PER_TRADE, 0.0, 10.0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "order", "bar", "terms", "answer"), ENTRIES, ids=[c[0] for c in ENTRIES])
+def test_an_opening_order_is_cut_or_refused_at_the_open(
+    what: str, order: dict[str, Any], bar: Any, terms: dict[str, Any], answer: Any
+) -> None:
+    limits = {k: v for k, v in terms.items() if k.endswith(("collar", "fraction"))}
+    costs = dataclasses.replace(FREE, participation=terms.get("participation", 1.0))
+    pit = Pit(dataclasses.replace(PLAIN, min_notional=10.0), costs, **limits)
+    pit.order(**order)
+    fields = {k: v for k, v in terms.items() if k == "quote_volume"}
+    fill = pit.open(bar, **fields)
+    if isinstance(answer, float):
+        assert fill["quantity"] == pytest.approx(answer, abs=2e-9)  # a step of 1e-9
+        assert pit.log.counts[REFUSALS] == 0
+    else:
+        assert fill is None
+        rule, limit, value = pit.refusal()
+        assert (rule, limit, value) == (answer[0], pytest.approx(answer[1]), pytest.approx(answer[2]))
+        assert pit.position["quantity"] == 0.0
+
+
+def test_the_impact_of_an_order_cut_by_volume_is_that_of_what_it_takes() -> None:
+    # a quarter of 400 USDT is 100, of a wish of 1,000: root of 100 / 400 = 0.5; 0.5 x 4 % x 0.5 = 1 %
+    pit = Pit(costs=Costs(impact=0.5, participation=0.25))
+    fill = pit.open(quote_volume=400.0, volatility=0.04)
+    assert fill["price"] == pytest.approx(101.0)
+    assert fill["quantity"] == pytest.approx(100.0 / 101.0)
+
+
+@pytest.mark.parametrize(("side", "stop"), [(1, 95.0), (-1, 105.0)])
+def test_an_add_risks_the_way_to_the_stop_that_stands(side: int, stop: float) -> None:
+    pit = Pit(risk_fraction=0.02)  # 200 USDT
+    pit.order(side=side, quantity=10.0)
+    pit.open()
+    pit.position["stop_price"], pit.position["risk_per_coin"] = stop, 5.0
+    pit.account["equity"] = 10_000.0
+    pit.order(kind=Intent.ADD, side=side, quantity=1_000.0, reason=Reason.ADD)
+    # 10 coins risk 50 already; 150 more at 5 % of the notional: 3,000 USDT or 30 coins
+    fill = pit.open()
+    assert fill["quantity"] == pytest.approx(30.0)
+    assert (fill["reason"], pit.position["adds"]) == (Reason.ADD, 1)
+    # neither the trade nor its barriers begin anew
+    assert pit.position["stop_price"] == stop
+    assert (pit.position["first_quantity"], pit.position["max_quantity"]) == (10.0, pytest.approx(40.0))
+    assert pit.account["trades_today"] == 1
+
+
+def test_an_add_behind_a_stop_in_profit_risks_costs_alone() -> None:
+    pit = Pit(FEES, risk_fraction=0.02)
+    pit.open()
+    pit.position["stop_price"], pit.position["risk_per_coin"] = 101.0, 5.0
+    pit.account["equity"] = 10_000.0
+    pit.order(kind=Intent.ADD, quantity=1_000.0)
+    # 200 - 10 x 5 = 150 to risk, at 0.2 % of fees there and back: 75,000 USDT; but the
+    # free margin binds before: (10,000 - 1 of fees - 200) x 5 = 48,995
+    assert pit.open()["quantity"] == pytest.approx(489.95)
+
+
+def test_a_trade_in_three_fills_leaves_one_record() -> None:
+    pit = Pit(FEES)
+    pit.open()  # 10 at 100: fee 1.00
+    pit.position["adds"] = 1
+    pit.position["best_price"], pit.position["worst_price"] = 112.0, 95.0
+    first = pit.close(4.0, 110.0, Reason.PARTIAL_TARGET)  # fee 0.22, profit 40
+    assert (first["side"], first["maker"], first["realised"]) == (-1, 1, pytest.approx(40.0))
+    assert pit.log.counts[TRADES] == 0
+    pit.position["funding"] = 0.5
+    pit.close(6.0, 115.0, Reason.TARGET)  # fee 0.345, profit 90
+    (trade,) = pit.log.trades[: pit.log.counts[TRADES]]
+    assert (trade["symbol"], trade["side"], trade["exit_reason"]) == (1, 1, Reason.TARGET)
+    assert (trade["regime"], trade["model_id"], trade["confidence"]) == (4, 7, 0.75)
+    assert (trade["opened_at"], trade["closed_at"]) == (START, LATER)
+    assert trade["entry_price"] == pytest.approx(100.0)
+    assert trade["exit_price"] == pytest.approx(113.0)  # (4 x 110 + 6 x 115) / 10
+    assert (trade["quantity"], trade["adds"]) == (pytest.approx(10.0), 1)
+    assert trade["realised"] == pytest.approx(130.0)
+    assert trade["fees"] == pytest.approx(1.565)
+    assert (trade["funding"], trade["slippage"]) == (0.5, 0.0)
+    assert trade["net"] == pytest.approx(127.935)  # 130 - 1.565 - 0.5
+    assert trade["net_fraction"] == pytest.approx(0.0127935)
+    assert (trade["best_price"], trade["worst_price"]) == (115.0, 95.0)
+    p = pit.position
+    assert [p[n] for n in ("stop_price", "target_price", "partial_price")] == [0.0] * 3
+    assert (pit.account["trades"], pit.account["wins"], pit.account["losses_in_row"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "best", "worst"),
+    [(1, 93.0, 100.0, 93.0), (1, 108.0, 108.0, 100.0), (-1, 108.0, 100.0, 108.0), (-1, 93.0, 93.0, 100.0)],
+)
+def test_the_price_of_leaving_is_one_of_the_prices_a_trade_has_seen(
+    side: int, price: float, best: float, worst: float
+) -> None:
+    pit = Pit()
+    pit.order(side=side)
+    pit.open()
+    fill = pit.close(10.0, price, Reason.TIME)
+    assert fill["side"] == -side
+    trade = pit.log.trades[0]
+    assert trade["side"] == side
+    assert (trade["best_price"], trade["worst_price"]) == (best, worst)
+    assert trade["net"] == pytest.approx(10.0 * side * (price - 100.0))
+
+
+def test_a_trade_is_won_net_of_its_costs_and_a_draw_is_lost() -> None:
+    pit = Pit(FEES, pause_after_losses=2, pause_ns=77)
+    pit.account["losses_in_row"] = 1
+
+    def trade(profit_price: float, time: int) -> None:
+        pit.order()
+        pit.open()
+        pit.close(10.0, profit_price, Reason.TARGET, time)
+
+    trade(100.1, 1_000)  # 1 of profit, 1.5005 of fees: the second loss in a row, and a pause
+    assert (pit.account["wins"], pit.account["losses_in_row"]) == (0, 2)
+    assert pit.account["paused_until"] == 1_077
+    trade(90.0, 2_000)  # the third: no new pause
+    assert (pit.account["losses_in_row"], pit.account["paused_until"]) == (3, 1_077)
+    trade(90.0, 3_000)  # the fourth
+    assert (pit.account["losses_in_row"], pit.account["paused_until"]) == (4, 3_077)
+    trade(101.0, 4_000)  # 10 of profit
+    assert (pit.account["wins"], pit.account["losses_in_row"], pit.account["trades"]) == (1, 0, 4)
+
+
+def test_exactly_nothing_won_is_a_loss() -> None:
+    pit = Pit()
+    pit.open()
+    pit.close(10.0, 100.0, Reason.TIME)
+    assert (pit.account["trades"], pit.account["wins"], pit.account["losses_in_row"]) == (1, 0, 1)
+    assert pit.account["paused_until"] == 0  # pauses are off
+
+
+def test_a_quarter_won_is_a_win() -> None:
+    pit = Pit()
+    pit.open()
+    pit.close(10.0, 100.025, Reason.TIME)
+    assert (pit.account["wins"], pit.account["losses_in_row"]) == (1, 0)
+
+
+@pytest.mark.parametrize(("side", "price"), [(1, 98.75), (-1, 101.25)])
+def test_leaving_at_market_pays_spread_impact_and_taker_fee(side: int, price: float) -> None:
+    pit = Pit(dataclasses.replace(FEES, half_spread=0.001, tick_size=0.25), Costs(impact=0.5, participation=1.0))
+    pit.order(side=side)
+    pit.open(volatility=0.0)
+    # 10 x 100 of 1e5 USDT: root of 1 % is 0.1; 0.1 % + 0.5 x 20 % x 0.1 = 1.1 %, to the tick: 1.25
+    fill = pit.leave(10.0, 100.0, volatility=0.2, quote_volume=1e5)
+    assert (fill["price"], fill["reference_price"], fill["maker"]) == (price, 100.0, 0)
+    assert fill["fee"] == pytest.approx(10.0 * price * 0.001)
+    assert fill["slippage"] == pytest.approx(12.5)
+    assert (fill["side"], fill["reason"], fill["time"]) == (-side, Reason.STOP, LATER)
+
+
+def test_a_price_never_falls_to_nothing() -> None:
+    pit = Pit(dataclasses.replace(PLAIN, half_spread=0.9, tick_size=0.5))
+    pit.order(side=1)
+    pit.open()
+    assert pit.leave(5.0, 0.5)["price"] == 0.5  # 0.5 - 90 % is 0.05, and that down to the tick is 0
+
+
+def test_a_cleared_slot_wants_nothing() -> None:
+    pit = Pit()
+    clear(pit.pending[1])
+    assert [pit.pending[1][n] for n in ("kind", "approved", "quantity")] == [0, 0, 0.0]
