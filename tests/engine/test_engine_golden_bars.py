@@ -94,7 +94,9 @@ ADVERSE: list[tuple[str, int, float, float, Any, Reason, float]] = [
 
 
 @pytest.mark.parametrize(
-    ("what", "side", "stop", "liquidation", "bar", "reason", "price"), ADVERSE, ids=[c[0] for c in ADVERSE]
+    ("what", "side", "stop", "liquidation", "bar", "reason", "price"),
+    ADVERSE,
+    ids=[c[0] for c in ADVERSE],
 )
 def test_the_adverse_side_of_a_bar(
     what: str, side: int, stop: float, liquidation: float, bar: Any, reason: Reason, price: float
@@ -127,9 +129,9 @@ def test_the_profitable_side_of_a_bar(what: str, side: int, bar: Any, fills: Any
     pit = Pit(side, rules=HALF)
     pit.position["partial_price"] = 100.0 + 10.0 * side
     assert pit.match(bar) == fills
-    assert pit.position["partial_taken"] == (1 if len(fills) == 1 and fills[0][0] == PARTIAL else 0) or (
-        len(fills) == 2
-    )
+    assert pit.position["partial_taken"] == (
+        1 if len(fills) == 1 and fills[0][0] == PARTIAL else 0
+    ) or (len(fills) == 2)
 
 
 def test_a_part_is_taken_once() -> None:
@@ -140,7 +142,8 @@ def test_a_part_is_taken_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "step", "part"), [(0.3, 8.0, 24.0), (0.05, 8.0, 0.0), (1.0, 4.0, 0.0), (0.005, 0.5, 0.5)]
+    ("share", "step", "part"),
+    [(0.3, 8.0, 24.0), (0.05, 8.0, 0.0), (1.0, 4.0, 0.0), (0.005, 0.5, 0.5)],
 )
 def test_a_part_is_a_multiple_of_the_step_and_never_nothing_or_all(
     share: float, step: float, part: float
@@ -172,12 +175,19 @@ AT_MARKET = dataclasses.replace(FREE, target_order=TargetOrder.MARKET)
         (-1, (77, 81, 76, 80), [(TARGET, 100.0, 77.0)]),
     ],
 )
-def test_a_target_at_market_takes_a_touch_and_a_better_open(side: int, bar: Any, fills: Any) -> None:
+def test_a_target_at_market_takes_a_touch_and_a_better_open(
+    side: int, bar: Any, fills: Any
+) -> None:
     assert Pit(side, AT_MARKET).match(bar) == fills
 
 
 def test_a_resting_target_pays_the_maker_fee_and_one_at_market_slippage_and_the_taker_fee() -> None:
-    fees: dict[str, Any] = {"maker_fee": 0.0002, "taker_fee": 0.001, "half_spread": 0.005, "tick_size": 0.1}
+    fees: dict[str, Any] = {
+        "maker_fee": 0.0002,
+        "taker_fee": 0.001,
+        "half_spread": 0.005,
+        "tick_size": 0.1,
+    }
     resting = Pit(1, FREE, **fees)
     resting.match((100, 121, 95, 105))
     assert resting.account["fees"] == pytest.approx(2.4)  # 12,000 x 0.02 %
@@ -185,7 +195,10 @@ def test_a_resting_target_pays_the_maker_fee_and_one_at_market_slippage_and_the_
     market = Pit(1, AT_MARKET, **fees)
     assert market.match((100, 121, 95, 105)) == [(TARGET, 100.0, pytest.approx(119.4))]
     assert market.account["fees"] == pytest.approx(11.94)
-    assert (market.log.fills[0]["maker"], market.log.fills[0]["slippage"]) == (0, pytest.approx(60.0))
+    assert (market.log.fills[0]["maker"], market.log.fills[0]["slippage"]) == (
+        0,
+        pytest.approx(60.0),
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,10 +279,23 @@ def test_an_order_to_leave_is_carried_out_at_the_open(
 ) -> None:
     pit = Pit()
     pending = np.zeros(1, INTENT)
-    pending["kind"], pending["reason"], pending["quantity"], pending["approved"] = kind, reason, quantity, 1
+    pending["kind"], pending["reason"], pending["quantity"], pending["approved"] = (
+        kind,
+        reason,
+        quantity,
+        1,
+    )
     bar = bars_of([(102.0, 103.0, 99.0, 100.0)])[0]
     execute_pending(
-        pit.account, pit.positions, pending, 0, bar, instrument_records([PLAIN]), pit.terms, START + 9, pit.log
+        pit.account,
+        pit.positions,
+        pending,
+        0,
+        bar,
+        instrument_records([PLAIN]),
+        pit.terms,
+        START + 9,
+        pit.log,
     )
     (fill,) = pit.log.fills[: pit.log.counts[1]]
     assert (fill["quantity"], fill["price"], fill["reason"]) == (sold, pytest.approx(102.0), reason)
@@ -284,7 +310,15 @@ def test_an_order_to_leave_what_is_gone_does_nothing() -> None:
     pending["kind"], pending["quantity"], pending["approved"] = Intent.EXIT, 1.0, 1
     bar = bars_of([CALM])[0]
     execute_pending(
-        pit.account, pit.positions, pending, 0, bar, instrument_records([PLAIN]), pit.terms, START, pit.log
+        pit.account,
+        pit.positions,
+        pending,
+        0,
+        bar,
+        instrument_records([PLAIN]),
+        pit.terms,
+        START,
+        pit.log,
     )
     assert pit.log.counts[1] == 1
     assert (pending["kind"][0], pending["approved"][0]) == (0, 0)

@@ -7,96 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import FREE, PLAIN, START, WIDE, bars_of, config
+from pit import CALM, EXACT, FEES, LATER, REFUSALS, Pit
+from scenario import FREE, PLAIN, START, bars_of, config
 
-from riposte.engine.accounting import value_account
 from riposte.engine.decide import clear
 from riposte.engine.enums import Intent, Reason, Rule
 from riposte.engine.fills import (
-    close_at_market,
-    close_quantity,
     good_bar,
-    open_position,
     slippage_fraction,
 )
 from riposte.engine.parameters import Costs, PositionRules
-from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
-from riposte.engine.run import new_log, terms_of
+from riposte.engine.records import instrument_records
+from riposte.engine.run import terms_of
 from riposte.market.interval import HOUR_NS
-
-EXACT = {"rel": 1e-12, "abs": 1e-12}
-FEES = dataclasses.replace(PLAIN, taker_fee=0.001, maker_fee=0.0005)
-CALM = (100.0, 100.0, 100.0, 100.0)
-LATER = START + 3 * HOUR_NS
-TRADES, FILLS, REFUSALS = 0, 1, 2
-
-
-class Pit:
-    """An account of 10,000 USDT before a flat symbol, and an approved order for 10 coins at 100."""
-
-    def __init__(
-        self,
-        instrument: Any = PLAIN,
-        costs: Costs = FREE,
-        rules: PositionRules | None = None,
-        **limits: Any,
-    ) -> None:
-        settings = config(dataclasses.replace(WIDE, **limits), costs)
-        if rules is not None:
-            settings = dataclasses.replace(settings, rules=rules)
-        self.terms = terms_of(settings)
-        self.instruments = instrument_records([PLAIN, instrument])
-        self.account, self.positions = new_account(10_000.0), new_positions(2)
-        self.pending, self.log = np.zeros(2, INTENT), new_log(8)
-        self.order()
-
-    @property
-    def position(self) -> Any:
-        return self.positions[1]
-
-    def order(self, **fields: Any) -> None:
-        values = {
-            "kind": Intent.ENTER, "approved": 1, "side": 1, "reason": Reason.SIGNAL, "regime": 4,
-            "model_id": 7, "quantity": 10.0, "reference_price": 100.0, "take_profit": 0.2,
-            "stop_loss": 0.1, "leverage": 5.0, "confidence": 0.75, "horizon_ns": 6 * HOUR_NS,
-            "decided_at": START,
-        } | fields  # fmt: skip
-        for name, value in values.items():
-            self.pending[1][name] = value
-
-    def open(self, bar: Any = CALM, time: int = START, **fields: Any) -> Any:
-        """The fill, or None; the order's refusal is then on record."""
-        before = self.log.counts[FILLS]
-        open_position(
-            self.account, self.positions, self.pending, 1, bars_of([bar], **fields)[0],
-            self.instruments, self.terms, time, self.log,
-        )  # fmt: skip
-        value_account(self.account, self.positions)
-        return self.log.fills[before] if self.log.counts[FILLS] > before else None
-
-    def refusal(self) -> tuple[Rule, float, float]:
-        assert self.log.counts[REFUSALS] == 1
-        row = self.log.refusals[0]
-        assert (row["time"], row["symbol"]) == (START, 1)
-        return Rule(row["rule"]), row["limit"], row["value"]
-
-    def close(self, quantity: float, price: float, reason: Reason, time: int = LATER) -> Any:
-        """Sold or bought back as a maker at ``price``; the fill."""
-        fee = self.instruments[1]["maker_fee"]
-        close_quantity(
-            self.account, self.position, self.instruments[1], self.terms, 1, quantity, price, price,
-            fee, reason, 1, time, self.log,
-        )  # fmt: skip
-        return self.log.fills[self.log.counts[FILLS] - 1]
-
-    def leave(self, quantity: float, reference: float, **fields: Any) -> Any:
-        """Left at market around ``reference``; the fill."""
-        close_at_market(
-            self.account, self.position, self.instruments[1], self.terms, 1,
-            bars_of([CALM], **fields)[0], quantity, reference, Reason.STOP, LATER, self.log,
-        )  # fmt: skip
-        return self.log.fills[self.log.counts[FILLS] - 1]
-
 
 # (notional, bar volume, volatility, multiplier, fraction): half-spread 0.1 %, impact 0.5
 SLIPPAGE = [
@@ -243,7 +166,9 @@ ENTRIES: list[tuple[str, dict[str, Any], Any, dict[str, Any], Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "order", "bar", "terms", "answer"), ENTRIES, ids=[c[0] for c in ENTRIES])
+@pytest.mark.parametrize(
+    ("what", "order", "bar", "terms", "answer"), ENTRIES, ids=[c[0] for c in ENTRIES]
+)
 def test_an_opening_order_is_cut_or_refused_at_the_open(
     what: str, order: dict[str, Any], bar: Any, terms: dict[str, Any], answer: Any
 ) -> None:
@@ -259,7 +184,11 @@ def test_an_opening_order_is_cut_or_refused_at_the_open(
     else:
         assert fill is None
         rule, limit, value = pit.refusal()
-        assert (rule, limit, value) == (answer[0], pytest.approx(answer[1]), pytest.approx(answer[2]))
+        assert (rule, limit, value) == (
+            answer[0],
+            pytest.approx(answer[1]),
+            pytest.approx(answer[2]),
+        )
         assert pit.position["quantity"] == 0.0
 
 
@@ -285,7 +214,10 @@ def test_an_add_risks_the_way_to_the_stop_that_stands(side: int, stop: float) ->
     assert (fill["reason"], pit.position["adds"]) == (Reason.ADD, 1)
     # neither the trade nor its barriers begin anew
     assert pit.position["stop_price"] == stop
-    assert (pit.position["first_quantity"], pit.position["max_quantity"]) == (10.0, pytest.approx(40.0))
+    assert (pit.position["first_quantity"], pit.position["max_quantity"]) == (
+        10.0,
+        pytest.approx(40.0),
+    )
     assert pit.account["trades_today"] == 1
 
 
@@ -300,90 +232,12 @@ def test_an_add_behind_a_stop_in_profit_risks_costs_alone() -> None:
     assert pit.open()["quantity"] == pytest.approx(489.95)
 
 
-def test_a_trade_in_three_fills_leaves_one_record() -> None:
-    pit = Pit(FEES)
-    pit.open()  # 10 at 100: fee 1.00
-    pit.position["adds"] = 1
-    pit.position["best_price"], pit.position["worst_price"] = 112.0, 95.0
-    first = pit.close(4.0, 110.0, Reason.PARTIAL_TARGET)  # fee 0.22, profit 40
-    assert (first["side"], first["maker"], first["realised"]) == (-1, 1, pytest.approx(40.0))
-    assert pit.log.counts[TRADES] == 0
-    pit.position["funding"] = 0.5
-    pit.close(6.0, 115.0, Reason.TARGET)  # fee 0.345, profit 90
-    (trade,) = pit.log.trades[: pit.log.counts[TRADES]]
-    assert (trade["symbol"], trade["side"], trade["exit_reason"]) == (1, 1, Reason.TARGET)
-    assert (trade["regime"], trade["model_id"], trade["confidence"]) == (4, 7, 0.75)
-    assert (trade["opened_at"], trade["closed_at"]) == (START, LATER)
-    assert trade["entry_price"] == pytest.approx(100.0)
-    assert trade["exit_price"] == pytest.approx(113.0)  # (4 x 110 + 6 x 115) / 10
-    assert (trade["quantity"], trade["adds"]) == (pytest.approx(10.0), 1)
-    assert trade["realised"] == pytest.approx(130.0)
-    assert trade["fees"] == pytest.approx(1.565)
-    assert (trade["funding"], trade["slippage"]) == (0.5, 0.0)
-    assert trade["net"] == pytest.approx(127.935)  # 130 - 1.565 - 0.5
-    assert trade["net_fraction"] == pytest.approx(0.0127935)
-    assert (trade["best_price"], trade["worst_price"]) == (115.0, 95.0)
-    p = pit.position
-    assert [p[n] for n in ("stop_price", "target_price", "partial_price")] == [0.0] * 3
-    assert (pit.account["trades"], pit.account["wins"], pit.account["losses_in_row"]) == (1, 1, 0)
-
-
-@pytest.mark.parametrize(
-    ("side", "price", "best", "worst"),
-    [(1, 93.0, 100.0, 93.0), (1, 108.0, 108.0, 100.0), (-1, 108.0, 100.0, 108.0), (-1, 93.0, 93.0, 100.0)],
-)
-def test_the_price_of_leaving_is_one_of_the_prices_a_trade_has_seen(
-    side: int, price: float, best: float, worst: float
-) -> None:
-    pit = Pit()
-    pit.order(side=side)
-    pit.open()
-    fill = pit.close(10.0, price, Reason.TIME)
-    assert fill["side"] == -side
-    trade = pit.log.trades[0]
-    assert trade["side"] == side
-    assert (trade["best_price"], trade["worst_price"]) == (best, worst)
-    assert trade["net"] == pytest.approx(10.0 * side * (price - 100.0))
-
-
-def test_a_trade_is_won_net_of_its_costs_and_a_draw_is_lost() -> None:
-    pit = Pit(FEES, pause_after_losses=2, pause_ns=77)
-    pit.account["losses_in_row"] = 1
-
-    def trade(profit_price: float, time: int) -> None:
-        pit.order()
-        pit.open()
-        pit.close(10.0, profit_price, Reason.TARGET, time)
-
-    trade(100.1, 1_000)  # 1 of profit, 1.5005 of fees: the second loss in a row, and a pause
-    assert (pit.account["wins"], pit.account["losses_in_row"]) == (0, 2)
-    assert pit.account["paused_until"] == 1_077
-    trade(90.0, 2_000)  # the third: no new pause
-    assert (pit.account["losses_in_row"], pit.account["paused_until"]) == (3, 1_077)
-    trade(90.0, 3_000)  # the fourth
-    assert (pit.account["losses_in_row"], pit.account["paused_until"]) == (4, 3_077)
-    trade(101.0, 4_000)  # 10 of profit
-    assert (pit.account["wins"], pit.account["losses_in_row"], pit.account["trades"]) == (1, 0, 4)
-
-
-def test_exactly_nothing_won_is_a_loss() -> None:
-    pit = Pit()
-    pit.open()
-    pit.close(10.0, 100.0, Reason.TIME)
-    assert (pit.account["trades"], pit.account["wins"], pit.account["losses_in_row"]) == (1, 0, 1)
-    assert pit.account["paused_until"] == 0  # pauses are off
-
-
-def test_a_quarter_won_is_a_win() -> None:
-    pit = Pit()
-    pit.open()
-    pit.close(10.0, 100.025, Reason.TIME)
-    assert (pit.account["wins"], pit.account["losses_in_row"]) == (1, 0)
-
-
 @pytest.mark.parametrize(("side", "price"), [(1, 98.75), (-1, 101.25)])
 def test_leaving_at_market_pays_spread_impact_and_taker_fee(side: int, price: float) -> None:
-    pit = Pit(dataclasses.replace(FEES, half_spread=0.001, tick_size=0.25), Costs(impact=0.5, participation=1.0))
+    pit = Pit(
+        dataclasses.replace(FEES, half_spread=0.001, tick_size=0.25),
+        Costs(impact=0.5, participation=1.0),
+    )
     pit.order(side=side)
     pit.open(volatility=0.0)
     # 10 x 100 of 1e5 USDT: root of 1 % is 0.1; 0.1 % + 0.5 x 20 % x 0.1 = 1.1 %, to the tick: 1.25

@@ -66,7 +66,14 @@ class Desk:
 
     def review(self) -> tuple[Rule, float, float]:
         rule, limit, value = review(
-            self.account, self.positions, self.pending, 0, INSTRUMENTS, self.terms, self.ratio, START
+            self.account,
+            self.positions,
+            self.pending,
+            0,
+            INSTRUMENTS,
+            self.terms,
+            self.ratio,
+            START,
         )
         return Rule(rule), limit, value
 
@@ -264,7 +271,9 @@ def test_orders_of_the_last_minute_are_those_younger_than_sixty_seconds() -> Non
     account = new_account(1.0)
     account["order_times"][:4] = START, START - 1, START - MINUTE_NS + 1, START - MINUTE_NS
     assert orders_in_last_minute(account, START) == 3
-    assert orders_in_last_minute(new_account(1.0), 5) == 0  # empty places are no orders at the epoch
+    assert (
+        orders_in_last_minute(new_account(1.0), 5) == 0
+    )  # empty places are no orders at the epoch
     account["order_times"][:] = START
     assert orders_in_last_minute(account, START) == 128
 
@@ -337,7 +346,9 @@ CAPS: list[tuple[str, Any, dict[str, float], float, Rule]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "change", "limits", "cap", "rule"), CAPS, ids=[c[0] for c in CAPS])
+@pytest.mark.parametrize(
+    ("what", "change", "limits", "cap", "rule"), CAPS, ids=[c[0] for c in CAPS]
+)
 def test_the_largest_notional_and_the_rule_that_binds(
     what: str, change: Any, limits: dict[str, float], cap: float, rule: Rule
 ) -> None:

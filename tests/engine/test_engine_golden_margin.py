@@ -184,7 +184,9 @@ def test_recorded_brackets_liquidate_where_margin_and_profit_meet_maintenance(
 PLAIN_RECORD = instrument_records([PLAIN])[0]
 
 
-def bought_and_sold(*fills: tuple[int, float, float, float, float, float]) -> tuple[Any, Any, float]:
+def bought_and_sold(
+    *fills: tuple[int, float, float, float, float, float],
+) -> tuple[Any, Any, float]:
     """(account, position, last realised) after fills of (side, quantity, price, fee, slippage, leverage)."""
     account, positions = new_account(10_000.0), new_positions(1)
     realised = 0.0

@@ -59,8 +59,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, help="only so many, drawn with --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--keep-kills", action="store_true", help="tests were only added: ask survivors only")
-    parser.add_argument("--at-least", type=float, default=0.0, help="exit with 1 below this score, in per cent")
+    parser.add_argument(
+        "--keep-kills", action="store_true", help="tests were only added: ask survivors only"
+    )
+    parser.add_argument(
+        "--at-least", type=float, default=0.0, help="exit with 1 below this score, in per cent"
+    )
     parser.add_argument("--cache", type=Path, default=cache_folder())
     return parser.parse_args()
 
@@ -157,7 +161,11 @@ def main() -> int:
         seconds = time.monotonic() - began
         print(f"{seconds:.0f} s, {seconds / len(todo):.2f} s per mutant")
     known = equivalents(HERE / "equivalent.toml")
-    print("\n".join([*survivors(mutants, results.verdicts, known), "", *table(mutants, results.verdicts)]))
+    print(
+        "\n".join(
+            [*survivors(mutants, results.verdicts, known), "", *table(mutants, results.verdicts)]
+        )
+    )
     killed = sum(bool(results.verdicts[m.key].killer) for m in mutants)
     return 0 if killed >= options.at_least / 100.0 * len(mutants) else 1
 

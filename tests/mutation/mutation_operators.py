@@ -17,7 +17,7 @@ comparison where it matters: a statement that has an effect is deleted, ``+=`` a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.operators.provider import OperatorProvider
@@ -76,7 +76,7 @@ class DeleteStatement(_OwnOperator):
             return False
         if statement.type in ("return_stmt", "atom_expr", "power"):
             # The last statement of a function that returns a value is what the function is.
-            return not (statement.parent is function.children[-1].children[-1])
+            return statement.parent is not function.children[-1].children[-1]
         if statement.type == "keyword" and statement.value in ("continue", "break", "return"):
             return True
         if statement.type != "expr_stmt":
@@ -104,7 +104,7 @@ def _names(node: Node) -> Iterator[Node]:
 class SwapAssignment(_OwnOperator):
     """``-=`` for ``+=`` and the other way round, ``/=`` for ``*=`` likewise."""
 
-    _other = {"+=": "-=", "-=": "+=", "*=": "/=", "/=": "*="}
+    _other: ClassVar = {"+=": "-=", "-=": "+=", "*=": "/=", "/=": "*="}
 
     def mutation_positions(self, node: Node) -> Iterator[Span]:
         if node.type == "operator" and node.value in self._other:
@@ -118,7 +118,7 @@ class SwapAssignment(_OwnOperator):
 class SwapExtreme(_OwnOperator):
     """``max`` for ``min`` and the other way round, ``floor`` for ``ceil`` likewise."""
 
-    _other = {"min": "max", "max": "min", "floor": "ceil", "ceil": "floor"}
+    _other: ClassVar = {"min": "max", "max": "min", "floor": "ceil", "ceil": "floor"}
 
     def mutation_positions(self, node: Node) -> Iterator[Span]:
         if node.type == "name" and node.value in self._other and not node.is_definition():
@@ -151,7 +151,12 @@ def operators() -> dict[str, Operator]:
     names = [
         *_PLAIN,
         *(f"ReplaceBinaryOperator_{a}_{b}" for a in _ARITHMETIC for b in _ARITHMETIC if a != b),
-        *(f"ReplaceComparisonOperator_{a}_{b}" for a in _COMPARISONS for b in _COMPARISONS if a != b),
+        *(
+            f"ReplaceComparisonOperator_{a}_{b}"
+            for a in _COMPARISONS
+            for b in _COMPARISONS
+            if a != b
+        ),
     ]
     provider = OperatorProvider()
     return {name: provider[name]() for name in names} | {o.__name__: o() for o in OWN}

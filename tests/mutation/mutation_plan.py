@@ -108,7 +108,10 @@ def _mutated(node: Node, operator: Operator, index: int) -> str:
     """
     parts = [node, *getattr(node, "children", ())]
     values = [(part, part.value) for part in parts if hasattr(part, "value")]
-    children, siblings = list(getattr(node, "children", ())), list(node.parent.children) if node.parent else []
+    children, siblings = (
+        list(getattr(node, "children", ())),
+        list(node.parent.children) if node.parent else [],
+    )
     other = operator.mutate(node, index)
     if node.parent is not None:
         node.parent.children = [other if n is node else n for n in siblings]

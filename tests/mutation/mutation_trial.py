@@ -8,19 +8,22 @@ any function called at import is tried from a fresh import of the engine with th
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import importlib.util
 import inspect
 import json
 import os
+import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from mutation_plan import Mutant
@@ -84,7 +87,7 @@ class _Session:
         hypothesis.settings.register_profile(
             "mutants",
             hypothesis.settings.get_profile("house"),
-            max_examples=15,
+            max_examples=6,
             database=None,
             phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),  # no shrinking
         )
@@ -100,10 +103,22 @@ class _Session:
 
 
 def fails(item: Any) -> bool:
-    """Run one collected test; whether it failed."""
+    """Run one collected test; whether it failed. Pytest's own reports take ten times as long as a test."""
+    from _pytest.outcomes import OutcomeException, Skipped
     from _pytest.runner import runtestprotocol
 
-    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+    if item.get_closest_marker("xfail"):
+        return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+    state = item.session._setupstate
+    try:
+        state.setup(item)
+        item.runtest()
+        state.teardown_exact(None)
+    except Skipped:
+        state.teardown_exact(None)
+    except (Exception, OutcomeException):  # noqa: BLE001  whatever it is, the test has noticed
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -123,7 +138,9 @@ class Trials:
         """
         answer = in_fork(self._survey)
         if answer is None or "failed" in answer:
-            raise RuntimeError(f"tests fail on the unchanged engine: {(answer or {}).get('failed')}")
+            raise RuntimeError(
+                f"tests fail on the unchanged engine: {(answer or {}).get('failed')}"
+            )
         return Survey(answer["seconds"], answer["calls"], answer["at_import"])
 
     def _survey(self) -> dict[str, Any]:
@@ -168,7 +185,13 @@ class Trials:
 
     def with_items(self, work: Callable[[dict[str, Any]], None]) -> None:
         """Import and collect everything once, then do ``work`` with the items by name."""
-        self._pytest(work)
+
+        def frozen(items: dict[str, Any]) -> None:
+            gc.collect()
+            gc.freeze()  # a fork then shares the pages of all that is there
+            work(items)
+
+        self._pytest(frozen)
 
 
 class _Replaced(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -222,16 +245,18 @@ def limit_cpu(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
-def _child(work: Callable[[], Any], pipe: int) -> None:
+def _child(work: Callable[[], Any], pipe: int) -> NoReturn:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     try:
-        answer = json.dumps(work()).encode()
-        while answer:
-            answer = answer[os.write(pipe, answer) :]
-    finally:
-        os._exit(0)
+        answer = {"answer": work()}
+    except BaseException:  # noqa: BLE001  told to the parent, which raises it
+        answer = {"broken": traceback.format_exc()}
+    left = json.dumps(answer).encode()
+    while left:
+        left = left[os.write(pipe, left) :]
+    os._exit(0)
 
 
 def in_fork(work: Callable[[], Any]) -> Any:
@@ -241,12 +266,13 @@ def in_fork(work: Callable[[], Any]) -> Any:
 
 
 def in_forks(
-    tasks: Iterator[tuple[str, Callable[[], Any]]] | Sequence[tuple[str, Callable[[], Any]]],
-    workers: int,
+    tasks: Iterable[tuple[str, Callable[[], Any]]], workers: int
 ) -> Iterator[tuple[str, Any]]:
-    """(name, answer) of each task as it ends, ``workers`` of them at a time; answer None: it died."""
-    import selectors
+    """(name, answer) of each task as it ends, ``workers`` at a time; answer None: out of time.
 
+    Raises:
+        RuntimeError: if a task raises, or dies of anything but the limit on its time.
+    """
     waiting = iter(tasks)
     running: dict[int, tuple[str, int, bytearray]] = {}  # read end -> name, pid, answer so far
     with selectors.DefaultSelector() as selector:
@@ -264,12 +290,19 @@ def in_forks(
             if not running:
                 return
             for key, _ in selector.select():
-                name, pid, answer = running[key.fd]
                 piece = os.read(key.fd, 1 << 16)
-                answer += piece
+                running[key.fd][2].extend(piece)
                 if not piece:
                     selector.unregister(key.fd)
                     os.close(key.fd)
-                    del running[key.fd]
-                    os.waitpid(pid, 0)
-                    yield name, (json.loads(answer) if answer else None)
+                    name, pid, answer = running.pop(key.fd)
+                    yield name, _answer(name, os.waitpid(pid, 0)[1], bytes(answer))
+
+
+def _answer(name: str, status: int, answer: bytes) -> Any:
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        return None
+    told = json.loads(answer) if answer else {"broken": f"it died with status {status}"}
+    if "broken" in told:
+        raise RuntimeError(f"the trial of {name} broke: {told['broken']}")
+    return told["answer"]

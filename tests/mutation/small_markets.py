@@ -27,7 +27,7 @@ from riposte.market.instrument import INSTRUMENTS
 from riposte.market.interval import DAY_NS
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_no_limit_breaks(seed: int) -> None:
     instruments = instrument_records([INSTRUMENTS["BTCUSDT"], INSTRUMENTS["SOLUSDT"]])
     instruments["min_notional"] = 1.0
@@ -42,7 +42,7 @@ def test_no_limit_breaks(seed: int) -> None:
     assert at < 0, BROKEN[code]
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(16))
 def test_crossing_leaves_the_bytes_of_stepping(seed: int) -> None:
     rng = np.random.default_rng([seed, 5])
     time, bars, signals = hostile_market(rng)
