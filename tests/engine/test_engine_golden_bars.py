@@ -72,11 +72,13 @@ ADVERSE: list[tuple[str, int, float, float, Any, Reason, float]] = [
     ("touched", 1, 90.0, 80.0, (100, 110, 90, 95), STOP, 90.0),
     ("a fall through both: the stop is nearer", 1, 90.0, 80.0, (100, 100, 70, 75), STOP, 90.0),
     ("opened below the stop", 1, 90.0, 80.0, (85, 86, 84, 85), STOP, 85.0),
+    ("opened just below the stop", 1, 90.0, 80.0, (89.5, 90, 89, 90), STOP, 89.5),
     ("opened at the stop", 1, 90.0, 80.0, (90, 95, 90, 95), STOP, 90.0),
     ("opened below liquidation", 1, 90.0, 80.0, (75, 95, 74, 95), LIQUIDATED, 75.0),
     ("opened at liquidation", 1, 90.0, 80.0, (80, 95, 80, 95), LIQUIDATED, 80.0),
     ("opened just above it", 1, 90.0, 80.0, (80.25, 95, 70, 95), STOP, 80.25),
     ("liquidation nearer than the stop", 1, 80.0, 90.0, (100, 100, 70, 75), LIQUIDATED, 90.0),
+    ("nearer by a tick", 1, 89.75, 90.0, (100, 100, 70, 75), LIQUIDATED, 90.0),
     ("touched to the tick", 1, 80.0, 90.0, (100, 100, 90, 95), LIQUIDATED, 90.0),
     ("not touched", 1, 80.0, 90.0, (100, 100, 90.25, 95), NONE, 0.0),
     ("both at one price: the stop", 1, 90.0, 90.0, (100, 100, 90, 95), STOP, 90.0),
@@ -170,6 +172,8 @@ AT_MARKET = dataclasses.replace(FREE, target_order=TargetOrder.MARKET)
         (1, (100, 120, 95, 105), [(TARGET, 100.0, 120.0)]),
         (1, (120, 125, 119, 121), [(TARGET, 100.0, 120.0)]),
         (1, (123, 125, 119, 121), [(TARGET, 100.0, 123.0)]),
+        (1, (120.5, 125, 119, 121), [(TARGET, 100.0, 120.5)]),
+        (1, (119.5, 125, 119, 121), [(TARGET, 100.0, 120.0)]),
         (-1, (100, 105, 80.25, 95), []),
         (-1, (100, 105, 80, 95), [(TARGET, 100.0, 80.0)]),
         (-1, (77, 81, 76, 80), [(TARGET, 100.0, 77.0)]),
@@ -179,6 +183,34 @@ def test_a_target_at_market_takes_a_touch_and_a_better_open(
     side: int, bar: Any, fills: Any
 ) -> None:
     assert Pit(side, AT_MARKET).match(bar) == fills
+
+
+def test_a_part_at_market_is_taken_once_it_is_touched() -> None:
+    pit = Pit(1, AT_MARKET, HALF)
+    pit.position["partial_price"] = 110.0
+    assert pit.match((100, 109.5, 95, 105)) == []
+    assert pit.position["partial_taken"] == 0
+    assert pit.match((100, 110, 95, 105)) == [(PARTIAL, 25.0, 110.0)]
+    assert pit.position["partial_taken"] == 1
+
+
+def test_a_part_of_a_coin_of_cents_is_taken_too() -> None:
+    pit = Pit(rules=HALF)
+    for name, price in {
+        "entry_price": 0.5, "stop_price": 0.25, "liquidation_price": 0.125, "partial_price": 0.75,
+        "target_price": 1.0,
+    }.items():  # fmt: skip
+        pit.position[name] = price
+    assert pit.match((0.5, 0.875, 0.5, 0.75)) == [(PARTIAL, 25.0, 0.75)]
+
+
+@pytest.mark.parametrize(("side", "open_", "price"), [(1, 60.0, 80.0), (-1, 150.0, 120.0)])
+def test_half_a_coin_is_liquidated_at_bankruptcy_at_worst(
+    side: int, open_: float, price: float
+) -> None:
+    pit = Pit(side)
+    pit.position["quantity"], pit.position["margin"] = 0.5 * side, 10.0
+    assert pit.match((open_,) * 4) == [(LIQUIDATED, 0.5, pytest.approx(price))]
 
 
 def test_a_resting_target_pays_the_maker_fee_and_one_at_market_slippage_and_the_taker_fee() -> None:

@@ -125,12 +125,30 @@ def test_an_entry_of_exactly_the_least_notional_passes() -> None:
     assert floor.pending[0]["quantity"] == 0.5
 
 
+def test_a_limit_that_is_just_the_least_is_not_what_binds() -> None:
+    # 60 USDT may be ordered and must be; half coins make 50 of them
+    floor = Floor(instrument=dataclasses.replace(TICKS, min_notional=60.0), max_order_notional=60.0)
+    assert floor.propose() == (Rule.MIN_NOTIONAL, 60.0, 60.0)
+
+
+def test_no_room_is_no_order_even_where_there_is_no_least_one() -> None:
+    floor = Floor(risk_fraction=0.0)
+    assert floor.propose() == (Rule.MIN_NOTIONAL, 0.0, 0.0)
+
+
 def test_what_decide_leaves_is_approved() -> None:
     floor = Floor(max_order_notional=1_000.0)
     order = floor.decide()
     assert (order["kind"], order["approved"], order["quantity"]) == (ENTER, 1, 10.0)
     assert floor.account["model_id"] == 5
     assert floor.refusals() == []
+
+
+def test_what_cannot_be_proposed_is_not_reviewed_on_top() -> None:
+    floor = Floor()
+    floor.signal(direction=1, stop_loss=0.0)
+    assert floor.decide()["kind"] == NOTHING
+    assert floor.refusals() == [(Rule.NO_STOP, 0.0, 0.0)]
 
 
 def test_what_review_refuses_is_cleared_and_on_record() -> None:
@@ -172,11 +190,12 @@ def test_a_signal_of_no_model_leaves_the_record_of_the_model_alone() -> None:
     assert (floor.account["model_id"], floor.account["hits_count"]) == (0, 0)
 
 
-def test_a_symbol_with_a_position_is_decided_on_without_a_signal() -> None:
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_symbol_with_a_position_is_decided_on_without_a_signal(side: int) -> None:
     floor = Floor()
     floor.signal(direction=0)
     apply_fill(
-        floor.account, floor.positions[0], floor.instruments[0], 1, 0.5, 100.0, 0.0, 0.0, 5.0
+        floor.account, floor.positions[0], floor.instruments[0], side, 0.5, 100.0, 0.0, 0.0, 5.0
     )
     floor.positions["expires_at"] = START
     assert anything_to_decide(
@@ -231,6 +250,21 @@ def test_an_absent_bar_matters_only_while_trading_is_stopped(
         anything_to_decide(floor.account, floor.positions, floor.bars, floor.signals, floor.terms)
         is answer
     )
+
+
+def test_a_halt_reaches_a_symbol_without_a_bar_and_those_after_it() -> None:
+    floor = Floor()
+    floor.account["state"], floor.account["halt"] = TradingState.HALTED, Halt.DRAWDOWN
+    instruments, positions = instrument_records([TICKS] * 2), new_positions(2)
+    bars, pending = bars_of([CALM] * 2, present=[0, 1]), np.zeros(2, INTENT)
+    for position in positions:
+        apply_fill(floor.account, position, instruments[0], -1, 2.0, 100.0, 0.0, 0.0, 5.0)
+    decide(
+        floor.account, positions, bars, signals_of(2, {}), instruments, floor.terms, HOUR_NS, START,
+        pending, floor.log,
+    )  # fmt: skip
+    assert pending["kind"].tolist() == [EXIT, EXIT]
+    assert pending["approved"].tolist() == [1, 1]
 
 
 def test_an_order_for_a_symbol_without_a_bar_stands() -> None:

@@ -31,6 +31,7 @@ SLIPPAGE = [
     (10_000.0, 1e6, np.nan, 1.0, 0.001),  # unknown volatility: the spread alone
     (2_500.0, 1e4, 0.02, 1.0, 0.001 + 0.5 * 0.02 * 0.5),
     (1e5, 1e4, 0.02, 1.0, 0.001 + 0.5 * 0.02),  # never more than the whole bar
+    (1.0, -1.0, 0.02, 1.0, 0.001 + 0.5 * 0.02),  # less than nothing cannot be
     (1.0, 0.0, 0.02, 1.0, 0.001 + 0.5 * 0.02),  # nothing was traded: as if all of it
     (0.125, 0.5, 0.02, 1.0, 0.001 + 0.5 * 0.02 * 0.5),
 ]
@@ -137,11 +138,12 @@ def test_only_models_are_judged_and_number_0_is_one(model: int, judged: int) -> 
     assert pit.position["forecast_direction"] == judged
 
 
-def test_a_forecast_that_still_waits_is_judged_before_the_next() -> None:
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_forecast_that_still_waits_is_judged_before_the_next(direction: int) -> None:
     pit = Pit()
-    pit.position["forecast_direction"], pit.position["forecast_due"] = -1, 77
+    pit.position["forecast_direction"], pit.position["forecast_due"] = direction, 77
     pit.open()
-    assert (pit.position["forecast_direction"], pit.position["forecast_due"]) == (-1, 77)
+    assert (pit.position["forecast_direction"], pit.position["forecast_due"]) == (direction, 77)
 
 
 # (what, order, bar, bar's fields, costs, instrument, limits, refusal or coins bought)
@@ -149,6 +151,7 @@ STALE = 2 * HOUR_NS
 ENTRIES: list[tuple[str, dict[str, Any], Any, dict[str, Any], Any]] = [
     ("decided too long ago", {"decided_at": START - STALE - 1}, CALM, {}, (Rule.STALE_DATA, STALE, STALE + 1)),
     ("just not", {"decided_at": START - STALE}, CALM, {}, 10.0),
+    ("decided in 1970", {"decided_at": 1}, CALM, {}, (Rule.STALE_DATA, STALE, START - 1)),
     # at 125: 25 % away from 100, and exactly that may be
     ("within the collar", {}, (125.0, 125.0, 125.0, 125.0), {"price_collar": 0.25}, 10.0),
     ("beyond it", {}, (125.5, 126.0, 125.0, 125.0), {"price_collar": 0.25}, (Rule.PRICE_COLLAR, 0.25, 0.255)),
@@ -160,6 +163,8 @@ ENTRIES: list[tuple[str, dict[str, Any], Any, dict[str, Any], Any]] = [
     ("an empty bar", {}, CALM, {"quote_volume": 0.0}, (Rule.PARTICIPATION, 0.0, 10.0)),
     # limits are held against the price at the open: 8 % of 10,000 at 5x are 4,000
     ("cut to the margin", {"quantity": 39.0}, (125.0, 125.0, 125.0, 125.0), {"margin_fraction": 0.08}, 32.0),
+    ("of two limits that meet the account's is named", {}, CALM, {"quote_volume": 8.0, "max_order_notional": 8.0},
+     (Rule.MAX_ORDER_NOTIONAL, 8.0, 10.0)),
     ("less than the least", {"quantity": 0.0999}, CALM, {}, (Rule.MARGIN_FRACTION, 50_000.0, 10.0)),
     ("the least", {"quantity": 0.1}, CALM, {}, 0.1),
     ("no budget left", {}, CALM, {"risk_fraction": 0.0}, (Rule.RISK_PER_TRADE, 0.0, 10.0)),
@@ -172,7 +177,7 @@ ENTRIES: list[tuple[str, dict[str, Any], Any, dict[str, Any], Any]] = [
 def test_an_opening_order_is_cut_or_refused_at_the_open(
     what: str, order: dict[str, Any], bar: Any, terms: dict[str, Any], answer: Any
 ) -> None:
-    limits = {k: v for k, v in terms.items() if k.endswith(("collar", "fraction"))}
+    limits = {k: v for k, v in terms.items() if k.endswith(("collar", "fraction", "notional"))}
     costs = dataclasses.replace(FREE, participation=terms.get("participation", 1.0))
     pit = Pit(dataclasses.replace(PLAIN, min_notional=10.0), costs, **limits)
     pit.order(**order)
@@ -192,6 +197,12 @@ def test_an_opening_order_is_cut_or_refused_at_the_open(
         assert pit.position["quantity"] == 0.0
 
 
+def test_no_room_is_no_order_even_where_there_is_no_least_one() -> None:
+    pit = Pit(risk_fraction=0.0)
+    assert pit.open() is None
+    assert pit.refusal() == (Rule.RISK_PER_TRADE, 0.0, 0.0)
+
+
 def test_the_impact_of_an_order_cut_by_volume_is_that_of_what_it_takes() -> None:
     # a quarter of 400 USDT is 100, of a wish of 1,000: root of 100 / 400 = 0.5; 0.5 x 4 % x 0.5 = 1 %
     pit = Pit(costs=Costs(impact=0.5, participation=0.25))
@@ -200,7 +211,7 @@ def test_the_impact_of_an_order_cut_by_volume_is_that_of_what_it_takes() -> None
     assert fill["quantity"] == pytest.approx(100.0 / 101.0)
 
 
-@pytest.mark.parametrize(("side", "stop"), [(1, 95.0), (-1, 105.0)])
+@pytest.mark.parametrize(("side", "stop"), [(1, 95.5), (-1, 104.5)])
 def test_an_add_risks_the_way_to_the_stop_that_stands(side: int, stop: float) -> None:
     pit = Pit(risk_fraction=0.02)  # 200 USDT
     pit.order(side=side, quantity=10.0)
@@ -208,15 +219,15 @@ def test_an_add_risks_the_way_to_the_stop_that_stands(side: int, stop: float) ->
     pit.position["stop_price"], pit.position["risk_per_coin"] = stop, 5.0
     pit.account["equity"] = 10_000.0
     pit.order(kind=Intent.ADD, side=side, quantity=1_000.0, reason=Reason.ADD)
-    # 10 coins risk 50 already; 150 more at 5 % of the notional: 3,000 USDT or 30 coins
+    # 10 coins risk 50 already; 150 more at 4.5 USDT a coin
     fill = pit.open()
-    assert fill["quantity"] == pytest.approx(30.0)
+    assert fill["quantity"] == pytest.approx(150.0 / 4.5)
     assert (fill["reason"], pit.position["adds"]) == (Reason.ADD, 1)
     # neither the trade nor its barriers begin anew
     assert pit.position["stop_price"] == stop
     assert (pit.position["first_quantity"], pit.position["max_quantity"]) == (
         10.0,
-        pytest.approx(40.0),
+        pytest.approx(10.0 + 150.0 / 4.5),
     )
     assert pit.account["trades_today"] == 1
 
@@ -246,6 +257,15 @@ def test_leaving_at_market_pays_spread_impact_and_taker_fee(side: int, price: fl
     assert fill["fee"] == pytest.approx(10.0 * price * 0.001)
     assert fill["slippage"] == pytest.approx(12.5)
     assert (fill["side"], fill["reason"], fill["time"]) == (-side, Reason.STOP, LATER)
+
+
+@pytest.mark.parametrize(("side", "price"), [(1, 99.0), (-1, 101.0)])
+def test_half_a_coin_is_left_on_the_right_side(side: int, price: float) -> None:
+    pit = Pit(dataclasses.replace(PLAIN, half_spread=0.01, tick_size=0.25))
+    pit.order(side=side, quantity=0.5)
+    pit.open()
+    fill = pit.leave(0.5, 100.0)
+    assert (fill["side"], fill["price"]) == (-side, price)
 
 
 def test_a_price_never_falls_to_nothing() -> None:

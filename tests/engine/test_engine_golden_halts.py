@@ -114,6 +114,7 @@ def test_only_a_graver_halt_replaces_one(standing: Halt, new: Halt) -> None:
 
 # (what, account before, operator, ratio, hours later, (state, halt) after)
 LIFTS: list[tuple[str, Any, int, float, float, tuple[TradingState, Halt]]] = [
+    ("calmer still", (HALTED, Halt.VOLATILITY), -1, 1.0, 0, NONE),
     ("calm is two thirds of the limit", (HALTED, Halt.VOLATILITY), -1, 2.0, 0, NONE),
     ("less is not enough", (HALTED, Halt.VOLATILITY), -1, 2.001, 0, (HALTED, Halt.VOLATILITY)),
     ("nor is not knowing", (HALTED, Halt.VOLATILITY), -1, np.nan, 0, (HALTED, Halt.VOLATILITY)),
@@ -143,6 +144,12 @@ def test_a_halt_is_lifted_by_what_it_waits_for(
     update_limits(account, terms(Operator(delay), volatility_ratio=3.0), time, ratio)
     assert (account["state"], account["halt"]) == after
     assert account["state_since"] == (time if after == NONE else START - HOUR_NS)
+
+
+def test_a_person_comes_also_to_a_halt_of_1970() -> None:
+    account = account_at(state=HALTED, halt=Halt.DRAWDOWN, state_since=1)
+    update_limits(account, terms(Operator(HOUR_NS)), START, 1.0)
+    assert account["state"] == ACTIVE
 
 
 def test_a_person_who_resumes_measures_everything_afresh() -> None:
@@ -242,6 +249,12 @@ def test_only_the_last_days_count() -> None:
 )
 def test_no_sharpe_ratio_where_it_would_mean_nothing(values: Any, days: int, active: int) -> None:
     assert np.isnan(rolling_sharpe(with_returns(values, len(values)), days, active))
+
+
+def test_a_day_of_loss_is_a_day_with_a_result() -> None:
+    # -1, -2, -3 %
+    got = rolling_sharpe(with_returns([-0.01, -0.02, -0.03], 3), 3, 3)
+    assert got == pytest.approx(-2 * 365**0.5)
 
 
 def test_a_day_with_a_result_is_enough_where_one_is_asked_for() -> None:

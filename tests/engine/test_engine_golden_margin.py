@@ -124,7 +124,7 @@ LIQUIDATIONS = [
     (SOL, 60.0, 150.0, 1_800.0, (9_000 - 1_800 - 0) / (60 * 0.99)),  # 7,273: bracket 0
     (SOL, 80.0, 150.0, 2_400.0, (12_000 - 2_400 - 0) / (80 * 0.99)),  # in 1 at 12,000, out in 0
     (SOL, -400.0, 150.0, 12_000.0, (60_000 + 12_000 + 300) / (400 * 1.02)),  # 70,882: bracket 2
-    (SOL, -45e3, 0.2, 1_800.0, (9_000 + 1_800 + 50) / (45e3 * 1.015)),  # a coin of 20 cents
+    (SOL, -60e3, 0.2, 2_400.0, (12_000 + 2_400 + 50) / (60e3 * 1.015)),  # a coin of 20 cents: 1
 ]
 
 
@@ -236,13 +236,24 @@ def test_more_than_is_held_closes_what_is_held_and_no_more() -> None:
     assert account["wallet"] == 10_020.0
 
 
-@pytest.mark.parametrize(("left", "held"), [(1e-9, 0.0), (1.5e-9, 1.5e-9)])
-def test_less_than_a_billionth_of_a_position_is_dust(left: float, held: float) -> None:
+@pytest.mark.parametrize("coins", [1.0, 1_000.0])
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("share", "is_dust"), [(0.9e-9, True), (1.5e-9, False)])
+def test_less_than_a_billionth_of_a_position_is_dust(
+    coins: float, side: int, share: float, is_dust: bool
+) -> None:
+    left = coins * share
     _, position, _ = bought_and_sold(
-        (1, 1.0, 100.0, 0.0, 0.0, 5.0), (-1, 1.0 - left, 100.0, 0.0, 0.0, 5.0)
+        (side, coins, 100.0, 0.0, 0.0, 5.0), (-side, coins - left, 100.0, 0.0, 0.0, 5.0)
     )
-    # 1 - (1 - 1e-9) is a little off in binary, on the near side
-    assert position["quantity"] == pytest.approx(held, abs=1e-15)
+    assert position["quantity"] == pytest.approx(0.0 if is_dust else side * left, rel=1e-3)
+
+
+def test_half_a_short_coin_sold_back_in_part_is_still_short() -> None:
+    _, position, realised = bought_and_sold(
+        (-1, 0.5, 100.0, 0.0, 0.0, 5.0), (1, 0.125, 92.0, 0.0, 0.0, 5.0)
+    )
+    assert (position["quantity"], realised) == (-0.375, 1.0)
 
 
 def test_funding_of_a_short_at_several_settlements() -> None:

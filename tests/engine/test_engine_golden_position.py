@@ -44,6 +44,9 @@ SIZES: list[tuple[str, dict[str, Any], dict[str, float], float, int, float]] = [
      0.15 * 1e4 / (0.004 * 8_760.0**0.5)),
     ("the same of minutes", {"sizing": Sizing.VOLATILITY_TARGET, "volatility_target": 0.15}, {}, 0.004, MINUTE_NS,
      0.15 * 1e4 / (0.004 * 525_600.0**0.5)),
+    ("of a bar that no year is a multiple of", {"sizing": Sizing.VOLATILITY_TARGET, "volatility_target": 0.15}, {},
+     0.004, 5_000 * HOUR_NS, 0.15 * 1e4 / (0.004 * 1.752**0.5)),
+    ("a low threshold", {"min_confidence": 0.4}, {"confidence": 0.7}, 0.01, HOUR_NS, 15_000.0),
     ("at the threshold half of the cap", {"min_confidence": 0.6}, {"confidence": 0.6}, 0.01, HOUR_NS, 10_000.0),
     ("half-way to certainty three quarters", {"min_confidence": 0.6}, {"confidence": 0.8}, 0.01, HOUR_NS, 15_000.0),
     ("certain: all of it", {"min_confidence": 0.6}, {"confidence": 1.0}, 0.01, HOUR_NS, 20_000.0),
@@ -160,6 +163,13 @@ def test_a_stop_trails_from_its_threshold_at_its_distance(side: int) -> None:
     assert seat.position["stop_price"] == 100.0 + 3.5 * side
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_stop_of_half_a_coin_trails_too(side: int) -> None:
+    seat = Seat(side, trail_after=0.5, trail_distance=0.75)
+    seat.position["quantity"] = 0.5 * side
+    assert seat.tighten(4.0) == (-2.0, 1)
+
+
 def test_a_trail_behind_the_stop_that_stands_is_none() -> None:
     seat = Seat(trail_after=0.5, trail_distance=1.5)
     assert seat.tighten(4.0) == (-8.0, 0)  # 4 - 12 is where it stands
@@ -188,6 +198,8 @@ def test_a_trail_beats_break_even_and_the_other_way_round() -> None:
         (Halt.VOLATILITY, Reason.VOLATILITY),
         (Halt.OPERATOR, Reason.OPERATOR),
         (Halt.REVIEW, Reason.OPERATOR),
+        (Halt.LOSSES_IN_ROW, Reason.OPERATOR),
+        (Halt.NONE, Reason.OPERATOR),
     ],
 )
 def test_a_halt_names_the_reason_of_the_exits_it_makes(halt: Halt, reason: Reason) -> None:

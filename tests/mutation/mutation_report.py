@@ -62,7 +62,7 @@ class Equivalent:
     why: str
 
     def is_of(self, mutant: Mutant) -> bool:
-        same_file = mutant.file.endswith(f"/{self.file}")
+        same_file = Path(mutant.file).name == self.file
         return same_file and mutant.diff() == [f"- {self.before}", f"+ {self.after}"]
 
 

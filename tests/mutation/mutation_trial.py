@@ -168,8 +168,20 @@ class Trials:
         return out
 
     def _pytest(self, loop: Callable[[dict[str, Any]], None]) -> int:
-        plugin = _Session(self.left_out, loop)
-        return int(pytest.main(pytest_arguments(self.tests), plugins=[plugin]))
+        """Pytest's exit status; what ``loop`` raises is raised, not reported by pytest."""
+        raised: list[Exception] = []
+
+        def guarded(items: dict[str, Any]) -> None:
+            try:
+                loop(items)
+            except Exception as error:  # noqa: BLE001
+                raised.append(error)
+
+        plugin = _Session(self.left_out, guarded)
+        status = int(pytest.main(pytest_arguments(self.tests), plugins=[plugin]))
+        if raised:
+            raise raised[0]
+        return status
 
     def cold(self, mutant: Mutant, survey: Survey, order: Sequence[str]) -> str:
         """To be called in a fork that has not imported the engine: the test that fails, or ''."""
