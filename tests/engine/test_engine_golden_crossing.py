@@ -89,6 +89,18 @@ def test_a_short_sees_the_low_as_its_best() -> None:
     assert road.equity.tolist() == [9_988.0, 10_008.0]
 
 
+@pytest.mark.parametrize("coins", [1.0, 0.5])
+@pytest.mark.parametrize("side", [1, -1])
+def test_one_coin_or_half_of_it_is_valued_too(side: int, coins: float) -> None:
+    road = Road([(100.0, 100.75, 99.5, 100.5)], side=side)
+    road.positions[0]["quantity"] = coins * side
+    assert road.cross() == 1
+    assert road.equity[0] == 10_000.0 + 0.5 * coins * side
+    assert road.exposures[0] == 100.5 * coins / road.equity[0]
+    best, worst = (100.75, 99.5) if side > 0 else (99.5, 100.75)
+    assert (road.positions[0]["best_price"], road.positions[0]["worst_price"]) == (best, worst)
+
+
 def test_what_was_seen_before_is_not_forgotten() -> None:
     road = Road([CALM, CALM], side=1)
     road.positions[0]["best_price"], road.positions[0]["worst_price"] = 105.0, 95.0
@@ -112,7 +124,7 @@ def test_flat_it_only_looks() -> None:
     ("what", "third", "side", "reached"),
     [
         ("a stop", (100.0, 100.0, 92.0, 95.0), 1, 2),
-        ("a target", (100.0, 116.0, 100.0, 110.0), 1, 2),
+        ("a target", (100.0, 116.5, 100.0, 110.0), 1, 2),
         ("neither", (100.0, 115.0, 93.0, 95.0), 1, 4),
         ("a lie", (100.0, 99.0, 98.0, 98.0), 0, 2),
     ],
@@ -152,6 +164,7 @@ def test_a_clock_gone_back_to_yesterday_is_no_road() -> None:
     [
         # 4 coins at 97: 9,988, which is 0.12 % less; the first bar closed at 100
         ("a day's loss", {"daily_loss": 0.0012}, 97.0, 1),
+        ("more than that", {"daily_loss": 0.0011}, 97.0, 1),
         ("not quite", {"daily_loss": 0.00121}, 97.0, 2),
         ("a drawdown, at 95 % of it", {"max_drawdown": 0.0012 / 0.95}, 97.0, 1),
         ("not quite so much", {"max_drawdown": 0.00121 / 0.95}, 97.0, 2),

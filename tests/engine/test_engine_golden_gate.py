@@ -157,6 +157,7 @@ CASES: list[tuple[str, Any, dict[str, Any], tuple[Rule, float, float]]] = [
     ("model 0 is one too", lambda d: (of_account(signals_off=1)(d), d.order(0, model_id=0)),
      {"min_accuracy": 0.6}, (Rule.ACCURACY, 0.6, 0.0)),
     ("15 trades today", of_account(trades_today=15), {"trades_per_day": 15}, (Rule.TRADES_PER_DAY, 15.0, 15.0)),
+    ("16 trades today", of_account(trades_today=16), {"trades_per_day": 15}, (Rule.TRADES_PER_DAY, 15.0, 16.0)),
     ("14 trades today", of_account(trades_today=14), {"trades_per_day": 15}, NONE),
     ("13 and two ahead", lambda d: (of_account(trades_today=13)(d), with_entries_ahead(2)(d)),
      {"trades_per_day": 15}, (Rule.TRADES_PER_DAY, 15.0, 15.0)),
@@ -164,6 +165,8 @@ CASES: list[tuple[str, Any, dict[str, Any], tuple[Rule, float, float]]] = [
                                           holding(0, 1.0, 99.0, kind=ADD)(d)),
      {"trades_per_day": 15}, NONE),
     ("30 orders 59 s ago", ordered_before(30, 59), {"orders_per_minute": 30}, (Rule.ORDER_RATE, 30.0, 30.0)),
+    ("31 orders", ordered_before(31, 59), {"orders_per_minute": 30}, (Rule.ORDER_RATE, 30.0, 31.0)),
+    ("two minutes ago", ordered_before(30, 120), {"orders_per_minute": 30}, NONE),
     ("29 orders", ordered_before(29, 59), {"orders_per_minute": 30}, NONE),
     ("a minute ago", ordered_before(30, 60), {"orders_per_minute": 30}, NONE),
     ("last bar too old", last_seen(STALE + 1), {}, (Rule.STALE_DATA, STALE, STALE + 1)),
@@ -274,6 +277,9 @@ def test_orders_of_the_last_minute_are_those_younger_than_sixty_seconds() -> Non
     assert (
         orders_in_last_minute(new_account(1.0), 5) == 0
     )  # empty places are no orders at the epoch
+    account["order_times"][:5] = 1, 0, 0, 0, 0
+    assert orders_in_last_minute(account, START) == 0
+    assert orders_in_last_minute(account, 5) == 1
     account["order_times"][:] = START
     assert orders_in_last_minute(account, START) == 128
 
@@ -287,8 +293,12 @@ def test_costs_there_and_back_are_two_fees_and_two_half_spreads_times_the_multip
 def test_open_risk_is_what_the_stops_would_still_cost_from_the_marks() -> None:
     desk = Desk()
     assert open_risk(desk.positions) == 0.0
-    desk.hold(0, 10.0, 98.0)  # 2 x 10
-    desk.hold(1, -0.5, 104.0)  # 4 x 0.5
+    desk.hold(0, 1.0, 98.0)
+    assert open_risk(desk.positions) == pytest.approx(2.0)
+    desk.hold(1, -1.0, 104.0)
+    assert open_risk(desk.positions) == pytest.approx(6.0)
+    desk.hold(0, 9.0, 98.0)  # 2 x 10
+    desk.positions[1]["quantity"] = -0.5  # 4 x 0.5
     desk.hold(2, 10.0, 100.5)  # behind a stop in profit nothing is at risk
     assert open_risk(desk.positions) == pytest.approx(22.0)
 
@@ -301,6 +311,10 @@ def test_approved_orders_ahead_reserve_entries_margin_and_risk() -> None:
     desk.order(2, approved=1, kind=Intent.ADD, quantity=1.0, stop_loss=0.006, leverage=5.0)
     # 2,000 / 4 and 100 / 5; 2,000 x (1.6 % + 0.4 %) and 100 x (0.6 % + 0.4 %); an add is no entry
     assert reserved(desk.pending, 0, INSTRUMENTS, desk.terms) == pytest.approx((1, 520.0, 41.0))
+    # seen from the second: 10 coins before it, 1 after
+    desk.order(2, approved=1, kind=Intent.ADD, quantity=1.0, stop_loss=0.006, leverage=3.0)
+    ahead = reserved(desk.pending, 1, INSTRUMENTS, desk.terms)
+    assert ahead == pytest.approx((1, 200.0 + 100.0 / 3.0, 14.0 + 1.0))
     desk.order(2, approved=1, kind=Intent.EXIT)
     desk.order(1, approved=0)
     assert reserved(desk.pending, 0, INSTRUMENTS, desk.terms) == (0, 0.0, 0.0)

@@ -138,13 +138,22 @@ class Seat:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_after_a_part_the_stop_covers_the_fees_of_there_and_back(side: int) -> None:
-    seat = Seat(side, Costs(multiplier=2.0), breakeven_after_partial=True)
+    seat = Seat(side, Costs(multiplier=3.0), breakeven_after_partial=True)
     assert seat.tighten(5.0) == (-8.0, 0)  # nothing was taken yet
     seat.position["partial_taken"] = 1
-    # 2 x 0.1 % x 2 of 100 is 0.40, and 0.25 to the tick, away from the price
-    assert seat.tighten(5.0) == (0.25, 0)
-    seat.position["stop_price"] = 100.0 + 2.0 * side  # it stands better already
-    assert seat.tighten(5.0) == (2.0, 0)
+    # 2 x 0.1 % x 3 of 100 is 0.60, and 0.50 to the tick, away from the price
+    assert seat.tighten(5.0) == (0.5, 0)
+    seat.position["stop_price"] = 100.0 + 2.25 * side  # it stands better already
+    assert seat.tighten(5.0) == (2.25, 0)
+
+
+@pytest.mark.parametrize(("side", "stop"), [(1, 100.75), (-1, 100.0)])
+def test_break_even_is_that_of_the_average_entry(side: int, stop: float) -> None:
+    seat = Seat(side, Costs(multiplier=3.0), breakeven_after_partial=True)
+    seat.position["partial_taken"], seat.position["entry_price"] = 1, 100.375
+    seat.tighten(5.0)
+    # 0.6 % of 100.375 is 0.602: 100.977 down, or 99.773 up
+    assert seat.position["stop_price"] == stop
 
 
 def test_break_even_can_be_off() -> None:
@@ -168,6 +177,14 @@ def test_the_stop_of_half_a_coin_trails_too(side: int) -> None:
     seat = Seat(side, trail_after=0.5, trail_distance=0.75)
     seat.position["quantity"] = 0.5 * side
     assert seat.tighten(4.0) == (-2.0, 1)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_half_an_r_may_be_four_and_a_half(side: int) -> None:
+    seat = Seat(side, trail_after=0.5, trail_distance=0.5)
+    seat.position["risk_per_coin"] = 9.0
+    assert seat.tighten(4.25) == (-8.0, 0)
+    assert seat.tighten(4.5) == (0.0, 1)
 
 
 def test_a_trail_behind_the_stop_that_stands_is_none() -> None:
@@ -206,13 +223,15 @@ def test_a_halt_names_the_reason_of_the_exits_it_makes(halt: Halt, reason: Reaso
     assert halt_reason(int(halt)) == reason
 
 
+@pytest.mark.parametrize("coins", [4.0, 0.5])
 @pytest.mark.parametrize(("side", "order_side"), [(1, -1), (-1, 1)])
-def test_a_halt_leaves_the_whole_position(side: int, order_side: int) -> None:
+def test_a_halt_leaves_the_whole_position(side: int, order_side: int, coins: float) -> None:
     seat = Seat(side)
+    seat.position["quantity"] = coins * side
     seat.account["state"], seat.account["halt"] = HALTED, Halt.VOLATILITY
     assert seat.manage(97.0, START + 3) == Intent.EXIT
     out = seat.out
-    assert (out["side"], out["quantity"], out["reason"]) == (order_side, 4.0, Reason.VOLATILITY)
+    assert (out["side"], out["quantity"], out["reason"]) == (order_side, coins, Reason.VOLATILITY)
     assert (out["reference_price"], out["decided_at"], out["approved"]) == (97.0, START + 3, 0)
 
 
@@ -250,14 +269,24 @@ def test_a_position_is_left(
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_winner_is_added_to_from_its_threshold(side: int) -> None:
     seat = Seat(side, add_after=0.5, add_share=0.4, max_adds=2)
-    assert seat.manage(100.0 + 3.9 * side, direction=side) == Intent.NOTHING
-    assert seat.manage(100.0 + 4.0 * side, START + 1, direction=side) == Intent.ADD
+    seat.position["risk_per_coin"], seat.position["quantity"] = 9.0, 0.5 * side
+    assert seat.manage(100.0 + 4.25 * side, direction=side) == Intent.NOTHING
+    assert seat.manage(100.0 + 4.5 * side, START + 1, direction=side) == Intent.ADD
     out = seat.out
-    # 0.4 x 4 coins down to 1.5; the stop is 12 away from 104 or 96
+    # 0.4 x the first 4 coins down to 1.5; the stop is 12.5 away from 104.5 or 95.5
     assert (out["side"], out["quantity"], out["reason"]) == (side, 1.5, Reason.ADD)
-    assert out["stop_loss"] == pytest.approx(12.0 / (100.0 + 4.0 * side), **EXACT)
+    assert out["stop_loss"] == pytest.approx(12.5 / (100.0 + 4.5 * side), **EXACT)
     assert (out["leverage"], out["decided_at"], out["approved"]) == (5.0, START + 1, 0)
-    assert out["reference_price"] == 100.0 + 4.0 * side
+    assert out["reference_price"] == 100.0 + 4.5 * side
+
+
+@pytest.mark.parametrize("direction", [0, 1])
+def test_a_short_is_added_to_by_a_short_alone(direction: int) -> None:
+    assert Seat(-1, add_after=0.5).manage(90.0, direction=direction) == Intent.NOTHING
+
+
+def test_whoever_leaves_does_not_add() -> None:
+    assert Seat(add_after=0.5).manage(110.0, END, direction=1) == Intent.EXIT
 
 
 @pytest.mark.parametrize(
@@ -265,6 +294,7 @@ def test_a_winner_is_added_to_from_its_threshold(side: int) -> None:
     [
         ({"max_adds": 2}, 1, {"direction": 1}, Intent.ADD),
         ({"max_adds": 2}, 2, {"direction": 1}, Intent.NOTHING),
+        ({"max_adds": 2}, 3, {"direction": 1}, Intent.NOTHING),
         ({"max_adds": 2}, 0, {"direction": -1}, Intent.NOTHING),
         ({"max_adds": 2}, 0, {"direction": 0}, Intent.NOTHING),
         ({"max_adds": 2}, 0, {"direction": 1, "confidence": 0.5}, Intent.ADD),

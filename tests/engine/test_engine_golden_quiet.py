@@ -40,11 +40,11 @@ def account_at(**fields: Any) -> Any:
 
 
 def held(side: float, **fields: Any) -> Any:
-    """4 coins at 100 with a stop 8 away, a target 16 away, liquidation 20 away."""
+    """4 coins at 100 with a stop 8 away, a target 16.5 away, liquidation 20 away."""
     position = new_positions(1)[0]
     values = {
         "quantity": 4.0 * side, "entry_price": 100.0, "stop_price": 100.0 - 8.0 * side,
-        "target_price": 100.0 + 16.0 * side, "liquidation_price": 100.0 - 20.0 * side,
+        "target_price": 100.0 + 16.5 * side, "liquidation_price": 100.0 - 20.0 * side,
         "risk_per_coin": 8.0, "best_price": 100.0, "worst_price": 100.0,
     } | fields  # fmt: skip
     for name, value in values.items():
@@ -54,21 +54,29 @@ def held(side: float, **fields: Any) -> Any:
 
 # (what, side, fields, trail_after, lower, upper): a bar strictly between is quiet
 BOUNDS: list[tuple[str, float, dict[str, float], float, float, float]] = [
-    ("stop and target", 1, {}, 0.0, 92.0, 116.0),
-    ("half a coin", 0.125, {}, 0.0, 99.0, 102.0),
-    ("a short", -1, {}, 0.0, 84.0, 108.0),
-    ("liquidation before the stop", 1, {"liquidation_price": 95.0}, 0.0, 95.0, 116.0),
-    ("no liquidation", 1, {"liquidation_price": 0.0}, 0.0, 92.0, 116.0),
-    ("a short's liquidation before the stop", -1, {"liquidation_price": 105.0}, 0.0, 84.0, 105.0),
-    ("a short without liquidation", -1, {"liquidation_price": 0.0}, 0.0, 84.0, 108.0),
-    ("a part before the target", 1, {"partial_price": 108.0}, 0.0, 92.0, 108.0),
-    ("a part taken", 1, {"partial_price": 108.0, "partial_taken": 1}, 0.0, 92.0, 116.0),
-    ("a short's part", -1, {"partial_price": 92.0}, 0.0, 92.0, 108.0),
+    ("stop and target", 1, {}, 0.0, 92.0, 116.5),
+    ("a short", -1, {}, 0.0, 83.5, 108.0),
+    ("half a coin", 1, {"quantity": 0.5}, 0.0, 92.0, 116.5),
+    ("half a short coin", -1, {"quantity": -0.5}, 0.0, 83.5, 108.0),
+    ("liquidation before the stop", 1, {"liquidation_price": 92.5}, 0.0, 92.5, 116.5),
+    ("no liquidation", 1, {"liquidation_price": 0.0}, 0.0, 92.0, 116.5),
+    ("a short's liquidation before the stop", -1, {"liquidation_price": 107.5}, 0.0, 83.5, 107.5),
+    ("a short without liquidation", -1, {"liquidation_price": 0.0}, 0.0, 83.5, 108.0),
+    ("a part before the target", 1, {"partial_price": 108.5}, 0.0, 92.0, 108.5),
+    ("a part taken", 1, {"partial_price": 108.5, "partial_taken": 1}, 0.0, 92.0, 116.5),
+    ("a part beyond the target", 1, {"partial_price": 120.5}, 0.0, 92.0, 116.5),
+    ("a short's part", -1, {"partial_price": 92.5}, 0.0, 92.5, 108.0),
+    ("a short's part beyond the target", -1, {"partial_price": 80.5}, 0.0, 83.5, 108.0),
     ("a trail that begins at half an R", 1, {}, 0.5, 92.0, 104.0),
-    ("a trail that begins beyond the target", 1, {}, 4.0, 92.0, 116.0),
-    ("a trail that follows the best", 1, {"best_price": 110.0}, 0.5, 92.0, 110.0),
+    ("a trail that begins beyond the target", 1, {}, 4.0, 92.0, 116.5),
+    ("a trail that follows the best", 1, {"best_price": 110.5}, 0.5, 92.0, 110.5),
+    ("a trail from an average entry", 1, {"entry_price": 100.5}, 0.5, 92.0, 104.5),
     ("a short's trail", -1, {}, 0.5, 96.0, 108.0),
-    ("a short's trail that follows", -1, {"best_price": 90.0}, 0.5, 90.0, 108.0),
+    ("a short's trail that follows", -1, {"best_price": 90.5}, 0.5, 90.5, 108.0),
+    ("a short's trail beyond the target", -1, {}, 4.0, 83.5, 108.0),
+    ("a short's trail from an average entry", -1, {"entry_price": 100.5}, 0.5, 96.5, 108.0),
+    ("cents, and liquidation before the stop", 1,
+     {"stop_price": 0.25, "liquidation_price": 0.5, "partial_price": 0.75, "target_price": 1.0}, 0.0, 0.5, 0.75),
 ]  # fmt: skip
 
 
@@ -78,13 +86,6 @@ BOUNDS: list[tuple[str, float, dict[str, float], float, float, float]] = [
 def test_a_bar_between_these_prices_is_quiet(
     what: str, side: float, fields: dict[str, float], trail: float, lower: float, upper: float
 ) -> None:
-    if what == "half a coin":
-        fields = {
-            "quantity": 0.5,
-            "stop_price": 99.0,
-            "target_price": 102.0,
-            "liquidation_price": 0.5,
-        }
     rules = dataclasses.replace(STEADY, trail_after=trail)
     low, high = bounds(held(side, **fields), terms(rules=rules))
     assert (low, high) == pytest.approx((lower, upper), rel=1e-11)
@@ -187,6 +188,9 @@ def test_the_mark_values_where_it_is_a_price_and_the_close_where_not(
         ("adding: to the same way", 1, {"add_after": 0.5, "max_adds": 1}, {}, (True, False)),
         ("a short's adding", -1, {"add_after": 0.5, "max_adds": 1}, {}, (False, True)),
         ("added often enough", 1, {"add_after": 0.5, "max_adds": 1}, {"adds": 1}, (False, False)),
+        ("added too often", 1, {"add_after": 0.5, "max_adds": 1}, {"adds": 2}, (False, False)),
+        ("half a coin", 1, {"exit_on_reversal": True}, {"quantity": 0.5}, (False, True)),
+        ("half a short coin", -1, {"exit_on_reversal": True}, {"quantity": -0.5}, (True, False)),
         ("both", 1, {"add_after": 0.5, "exit_on_reversal": True}, {}, (True, True)),
     ],
 )  # fmt: skip
@@ -207,6 +211,8 @@ SOON, LATE = START + 2 * HOUR_NS, START + 5 * HOUR_NS
         ("an expiry of nothing", {}, -1, True, {"expires_at": SOON, "quantity": 0.0}, MIDNIGHT),
         ("an expiry that does not matter", {}, -1, False, {"expires_at": SOON}, MIDNIGHT),
         ("a verdict", {}, -1, False, {"forecast_direction": -1, "forecast_due": LATE}, LATE),
+        ("a verdict on a long", {}, -1, False, {"forecast_direction": 1, "forecast_due": LATE}, LATE),
+        ("an expiry of a short", {}, -1, True, {"expires_at": SOON, "quantity": -4.0}, SOON),
         ("a verdict long given", {}, -1, False, {"forecast_direction": 0, "forecast_due": LATE}, MIDNIGHT),
         ("the earlier of both", {}, -1, True,
          {"forecast_direction": 1, "forecast_due": LATE, "expires_at": SOON}, SOON),
@@ -233,11 +239,13 @@ def test_the_clock_wakes_it(
         ("trading, holding", {}, 2.0, 0, True),
         ("an order waits", {}, 0.0, 1, False),
         ("losses meet the limit", {"losses_in_row": 8}, 0.0, 0, False),
+        ("losses beyond it", {"losses_in_row": 9}, 0.0, 0, False),
         ("not yet", {"losses_in_row": 7}, 0.0, 0, True),
         ("a poor Sharpe ratio", {"sharpe": 0.4}, 0.0, 0, False),
         ("good enough", {"sharpe": 0.5}, 0.0, 0, True),
         ("active with a halt", {"halt": Halt.REVIEW}, 0.0, 0, False),
         ("stopped and flat", {"state": HALTED, "halt": Halt.DRAWDOWN}, 0.0, 0, True),
+        ("stopped by a person", {"state": HALTED, "halt": Halt.OPERATOR}, 0.0, 0, True),
         ("stopped and holding", {"state": HALTED, "halt": Halt.DRAWDOWN}, -0.5, 0, False),
         ("reducing and holding", {"state": REDUCING, "halt": Halt.REVIEW}, 2.0, 0, False),
         (
