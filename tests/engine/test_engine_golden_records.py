@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,31 @@ def test_a_changed_byte_is_named_for_what_it_is(at: int, why: str) -> None:
         state_from_bytes(bytes(stored))
 
 
+@pytest.mark.parametrize("change", [1, -1])
+@pytest.mark.parametrize("at", [8, 39])
+def test_another_layout_is_another_version_whichever_sorts_first(at: int, change: int) -> None:
+    stored = bytearray(state_to_bytes(*state()))
+    stored[at] = (stored[at] + change) % 256
+    with pytest.raises(StorageError, match="another version"):
+        state_from_bytes(bytes(stored))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_count_that_the_records_do_not_have_is_damage_though_the_checksum_is_right(
+    count: int,
+) -> None:
+    stored = state_to_bytes(*state())
+    body = count.to_bytes(4, "little") + stored[76:]
+    with pytest.raises(StorageError, match="damaged"):
+        state_from_bytes(stored[:40] + hashlib.sha256(body).digest() + body)
+
+
+def test_the_count_ends_where_the_records_begin() -> None:
+    account, positions, pending = state()
+    account["deposits"] = account["wallet"] = 0.1  # no byte of it is 0
+    assert len(state_from_bytes(state_to_bytes(account, positions, pending))[1]) == 2
+
+
 def test_bytes_too_many_are_damage_too() -> None:
     with pytest.raises(StorageError, match="damaged"):
         state_from_bytes(state_to_bytes(*state()) + b"\0")
@@ -219,6 +245,10 @@ def test_off_is_the_loosest_whatever_the_direction(name: str) -> None:
     assert looser(off, off) == ()
 
 
+def test_nothing_allowed_is_the_strictest_where_nothing_is_not_off() -> None:
+    assert looser(Limits(), dataclasses.replace(Limits(), max_leverage=0.0)) == ()
+
+
 def test_several_loosened_limits_are_all_named() -> None:
     loose = dataclasses.replace(Limits(), max_leverage=9.0, daily_loss=0.5, trades_per_day=1)
     assert looser(Limits(), loose) == ("max_leverage", "daily_loss")
@@ -234,6 +264,8 @@ def market(steps: int) -> MarketInputs:
         ({"time": np.arange(2)}, "bars .3, 1. and signals .3, 1., not .2, 1."),
         ({"signals": np.zeros((2, 1), SIGNAL)}, "signals .2, 1."),
         ({"bars": np.zeros((4, 1), BAR)}, "bars .4, 1."),
+        ({"bars": np.zeros((2, 1), BAR)}, "bars .2, 1."),
+        ({"signals": np.zeros((4, 1), SIGNAL)}, "signals .4, 1."),
         ({"bars": np.zeros((3, 1), SIGNAL)}, "dtypes"),
         ({"signals": np.zeros((3, 1), BAR)}, "dtypes"),
         ({"instruments": (PLAIN, PLAIN)}, "one instrument per symbol"),
