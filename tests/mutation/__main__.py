@@ -24,7 +24,7 @@ import hypothesis
 import numba  # noqa: F401  imported once, here, and inherited by every fork
 import numpy as np
 from mutation_plan import Mutant, mutants_of
-from mutation_report import Results, Verdict, equivalents, survivors, table
+from mutation_report import Results, Verdict, equivalents, refuted, survivors, table
 from mutation_trial import Survey, Trials, first_failure, in_fork, in_forks, put_in_place
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -138,7 +138,8 @@ class Run:
 def main() -> int:
     options = arguments()
     np.seterr(all="ignore")  # as compiled: NaN and infinity, no warning
-    sys.path.insert(0, str(SOURCE))
+    # small_markets.py imports from the engine's tests, also where it is collected alone
+    sys.path[:0] = [str(SOURCE), str(REPOSITORY / "tests" / "engine")]
     hypothesis.settings.register_profile("mutants")  # imported before any fork
     began = time.monotonic()
     mutants = chosen(options)
@@ -163,11 +164,12 @@ def main() -> int:
         seconds = time.monotonic() - began
         print(f"{seconds:.0f} s, {seconds / len(todo):.2f} s per mutant")
     known = equivalents(HERE / "equivalent.toml")
-    print(
-        "\n".join(
-            [*survivors(mutants, results.verdicts, known), "", *table(mutants, results.verdicts)]
-        )
-    )
+    for lines in (
+        survivors(mutants, results.verdicts, known),
+        refuted(mutants, results.verdicts, known),
+        table(mutants, results.verdicts),
+    ):
+        print("\n".join(lines))
     killed = sum(bool(results.verdicts[m.key].killer) for m in mutants)
     return 0 if killed >= options.at_least / 100.0 * len(mutants) else 1
 

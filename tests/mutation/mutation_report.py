@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -54,25 +55,31 @@ class Results:
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A change that no test can notice, and why."""
+    """A kind of change that no test can notice, and why: a regular expression that the whole of
+    ``line before => line after`` matches.
+    """
 
-    file: str
-    before: str
-    after: str
+    change: str
     why: str
+    file: str = ""  # only in files of such a name
 
     def is_of(self, mutant: Mutant) -> bool:
-        same_file = Path(mutant.file).name == self.file
-        return same_file and mutant.diff() == [f"- {self.before}", f"+ {self.after}"]
+        if self.file and not re.fullmatch(self.file, Path(mutant.file).name):
+            return False
+        lines = mutant.diff()
+        if [line[0] for line in lines] != ["-", "+"]:
+            return False
+        change = f"{lines[0][2:]} => {lines[1][2:]}"
+        return re.fullmatch(self.change, change) is not None
 
 
 def equivalents(path: Path) -> list[Equivalent]:
-    """The changes held for equivalent, from a TOML file; each counts as a survivor all the same."""
+    """The kinds of change held for equivalent, from a TOML file; each counts as a survivor all the same."""
     return [Equivalent(**row) for row in tomllib.loads(path.read_text())["equivalent"]]
 
 
 def table(mutants: Sequence[Mutant], verdicts: Mapping[str, Verdict]) -> list[str]:
-    """Score per file, and of all: killed mutants of all mutants tried."""
+    """Score per file, and of all: killed mutants of all mutants, equivalent ones included."""
     files = sorted({m.file for m in mutants})
     lines = [f"{'file':<34}{'mutants':>8}{'killed':>8}{'score':>8}"]
     rows = [(name, [m for m in mutants if m.file == name]) for name in files]
@@ -102,3 +109,14 @@ def survivors(
         if why is not None:
             lines.append(f"    equivalent: {why}")
     return lines
+
+
+def refuted(
+    mutants: Iterable[Mutant], verdicts: Mapping[str, Verdict], known: Sequence[Equivalent]
+) -> list[str]:
+    """Mutants that are held for equivalent and were killed all the same: the list is wrong there."""
+    return [
+        f"not equivalent: {mutant.file}:{mutant.line} {' => '.join(mutant.diff())}"
+        for mutant in mutants
+        if verdicts[mutant.key].killer and any(e.is_of(mutant) for e in known)
+    ]

@@ -167,7 +167,7 @@ class Trials:
             out.setdefault("failed", []).append(f"pytest ended with {code}")
         return out
 
-    def _pytest(self, loop: Callable[[dict[str, Any]], None]) -> int:
+    def _pytest(self, loop: Callable[[dict[str, Any]], None], tests: Sequence[str] = ()) -> int:
         """Pytest's exit status; what ``loop`` raises is raised, not reported by pytest."""
         raised: list[Exception] = []
 
@@ -178,21 +178,29 @@ class Trials:
                 raised.append(error)
 
         plugin = _Session(self.left_out, guarded)
-        status = int(pytest.main(pytest_arguments(self.tests), plugins=[plugin]))
+        status = int(pytest.main(pytest_arguments(tests or self.tests), plugins=[plugin]))
         if raised:
             raise raised[0]
         return status
 
     def cold(self, mutant: Mutant, survey: Survey, order: Sequence[str]) -> str:
-        """To be called in a fork that has not imported the engine: the test that fails, or ''."""
+        """To be called in a fork that has not imported the engine: the test that fails, or ''.
+
+        The file of the likeliest killer is collected alone at first: that takes most of the time.
+        """
         killer = ["import"]
 
         def loop(items: dict[str, Any]) -> None:
             killer[0] = first_failure([(t, items[t]) for t in order if t in items], survey)
 
         sys.meta_path.insert(0, _Replaced(mutant.module, mutant.source, self.root / mutant.file))
-        limit_cpu(30.0)  # the import itself may not end
-        self._pytest(loop)
+        likeliest = str(self.root.parent / order[0].split("::")[0])
+        for tests in ((likeliest,), self.tests):
+            killer[0] = "import"
+            limit_cpu(30.0)  # the import itself may not end
+            self._pytest(loop, tests)
+            if killer[0]:
+                break
         return killer[0]
 
     def with_items(self, work: Callable[[dict[str, Any]], None]) -> None:

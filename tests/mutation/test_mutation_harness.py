@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mutation_operators import operators
 from mutation_plan import Mutant, mutants_of
-from mutation_report import Equivalent, Results, Verdict, survivors, table
+from mutation_report import Equivalent, Results, Verdict, refuted, survivors, table
 from mutation_trial import in_forks
 
 SOURCE = '''"""A module: 1 + 1 is in its docstring."""
@@ -132,12 +132,15 @@ def test_a_survivor_counts_also_when_it_is_held_for_equivalent(mutants: list[Mut
     some = [m for m in mutants if m.diff()[0] == "- LIMIT = 3"]
     verdicts = {m.key: Verdict(m.key, "", 0.1, "t") for m in some}
     verdicts[some[0].key] = Verdict(some[0].key, "a test", 0.1, "t")
-    before, after = some[1].diff()
-    known = [Equivalent("rules.py", before[2:], after[2:], "of no consequence")]
+    known = [Equivalent(r"LIMIT = 3 => LIMIT = \d", "of no consequence", "rules.py")]
     assert table(some, verdicts)[-1].split() == ["all", "2", "1", "50.0%"]
     told = survivors(some, verdicts, known)
     assert told[0].startswith(f"rules.py:6 NumberReplacer [{some[1].key}]")
-    assert told[1:] == [f"    {before}", f"    {after}", "    equivalent: of no consequence"]
+    assert told[1:] == ["    - LIMIT = 3", "    + LIMIT = 2", "    equivalent: of no consequence"]
+    (wrong,) = refuted(some, verdicts, known)
+    assert wrong.startswith("not equivalent: rules.py:6 - LIMIT = 3")
+    elsewhere = [Equivalent(known[0].change, known[0].why, "other.py")]
+    assert survivors(some, verdicts, elsewhere) == told[:3]
 
 
 TESTED = "from riposte.engine.rules import double\ndef test_it():\n    assert double(3) == 6\n"
