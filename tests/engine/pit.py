@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from scenario import FREE, PLAIN, START, WIDE, bars_of, config
+from scenario import FREE, PLAIN, START, WIDE, bars_of, config, strangers
 
 from riposte.engine.accounting import value_account
 from riposte.engine.enums import Intent, Reason, Rule
@@ -15,7 +15,7 @@ from riposte.engine.fills import (
     close_quantity,
     open_position,
 )
-from riposte.engine.parameters import Costs, PositionRules
+from riposte.engine.parameters import Costs, EntryOrder, PositionRules
 from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
 from riposte.engine.run import new_log, terms_of
 from riposte.market.interval import HOUR_NS
@@ -55,17 +55,17 @@ class Pit:
             "kind": Intent.ENTER, "approved": 1, "side": 1, "reason": Reason.SIGNAL, "regime": 4,
             "model_id": 7, "quantity": 10.0, "reference_price": 100.0, "take_profit": 0.2,
             "stop_loss": 0.1, "leverage": 5.0, "confidence": 0.75, "horizon_ns": 6 * HOUR_NS,
-            "decided_at": START,
+            "decided_at": START, "filled": 0.0, "order": EntryOrder.MARKET, "limit_price": 0.0, "resting": 0,
         } | fields  # fmt: skip
         for name, value in values.items():
             self.pending[1][name] = value
 
-    def open(self, bar: Any = CALM, time: int = START, **fields: Any) -> Any:
+    def open(self, bar: Any = CALM, time: int = START, maker: int = 0, **fields: Any) -> Any:
         """The fill, or None; the order's refusal is then on record."""
         before = self.log.counts[FILLS]
         open_position(
             self.account, self.positions, self.pending, 1, bars_of([bar], **fields)[0],
-            self.instruments, self.terms, time, self.log,
+            self.instruments, strangers(2), self.terms, maker, time, self.log,
         )  # fmt: skip
         value_account(self.account, self.positions)
         return self.log.fills[before] if self.log.counts[FILLS] > before else None
@@ -81,7 +81,7 @@ class Pit:
         fee = self.instruments[1]["maker_fee"]
         close_quantity(
             self.account, self.position, self.instruments[1], self.terms, 1, quantity, price, price,
-            fee, reason, 1, time, self.log,
+            fee, reason, 1, 0.0, time, self.log,
         )  # fmt: skip
         return self.log.fills[self.log.counts[FILLS] - 1]
 
@@ -89,6 +89,6 @@ class Pit:
         """Left at market around ``reference``; the fill."""
         close_at_market(
             self.account, self.position, self.instruments[1], self.terms, 1,
-            bars_of([CALM], **fields)[0], quantity, reference, Reason.STOP, LATER, self.log,
+            bars_of([CALM], **fields)[0], quantity, reference, 0.0, Reason.STOP, LATER, self.log,
         )  # fmt: skip
         return self.log.fills[self.log.counts[FILLS] - 1]

@@ -11,7 +11,7 @@ from scenario import FREE, PLAIN, START, STEADY, bars_of, config
 
 from riposte.engine.accounting import apply_fill
 from riposte.engine.enums import Intent, Reason
-from riposte.engine.matching import adverse_exit, execute_pending, match_bar
+from riposte.engine.matching import adverse_exit, execute_reduction, match_bar
 from riposte.engine.parameters import Costs, PositionRules, TargetOrder
 from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
 from riposte.engine.run import new_log, terms_of
@@ -48,12 +48,12 @@ class Pit:
     def position(self) -> Any:
         return self.positions[0]
 
-    def match(self, bar: Any, **fields: Any) -> list[tuple[Reason, float, float]]:
+    def match(self, bar: Any, adverse_only: bool = False, **fields: Any) -> list[tuple[Reason, float, float]]:
         """(reason, coins, price) of what one bar fills."""
         before = self.log.counts[1]
         match_bar(
             self.account, self.position, self.instrument, self.terms, 0,
-            bars_of([bar], **fields)[0], START, self.log,
+            bars_of([bar], **fields)[0], self.position["margin"], adverse_only, START, self.log,
         )  # fmt: skip
         rows = self.log.fills[before : self.log.counts[1]]
         return [(Reason(r["reason"]), float(r["quantity"]), float(r["price"])) for r in rows]
@@ -110,7 +110,7 @@ def test_the_adverse_side_of_a_bar(
 
 
 # (what, side, rules, bar, fills): target at 120 or 80, part of half at 110 or 90
-HALF = dataclasses.replace(STEADY, partial_at=0.5, partial_share=0.25)
+HALF = dataclasses.replace(STEADY, partial_at=(0.5,), partial_share=(0.25,))
 PATHS: list[tuple[str, int, Any, list[tuple[Reason, float, float]]]] = [
     ("nothing in reach", 1, (100, 109, 91, 100), []),
     ("a touch of the part's price", 1, (100, 110, 91, 100), []),
@@ -129,16 +129,16 @@ PATHS: list[tuple[str, int, Any, list[tuple[Reason, float, float]]]] = [
 @pytest.mark.parametrize(("what", "side", "bar", "fills"), PATHS, ids=[c[0] for c in PATHS])
 def test_the_profitable_side_of_a_bar(what: str, side: int, bar: Any, fills: Any) -> None:
     pit = Pit(side, rules=HALF)
-    pit.position["partial_price"] = 100.0 + 10.0 * side
+    pit.position["partial_prices"][0] = 100.0 + 10.0 * side
     assert pit.match(bar) == fills
-    assert pit.position["partial_taken"] == (
+    assert pit.position["partials_taken"] == (
         1 if len(fills) == 1 and fills[0][0] == PARTIAL else 0
     ) or (len(fills) == 2)
 
 
 def test_a_part_is_taken_once() -> None:
     pit = Pit(rules=HALF)
-    pit.position["partial_price"] = 110.0
+    pit.position["partial_prices"][0] = 110.0
     assert pit.match((100, 111, 95, 105)) == [(PARTIAL, 25.0, 110.0)]
     assert pit.match((105, 111, 95, 105)) == []
 
@@ -150,11 +150,11 @@ def test_a_part_is_taken_once() -> None:
 def test_a_part_is_a_multiple_of_the_step_and_never_nothing_or_all(
     share: float, step: float, part: float
 ) -> None:
-    pit = Pit(rules=dataclasses.replace(STEADY, partial_share=share), step_size=step)
-    pit.position["partial_price"] = 110.0
+    pit = Pit(rules=dataclasses.replace(STEADY, partial_share=(share,)), step_size=step)
+    pit.position["partial_prices"][0] = 110.0
     fills = pit.match((100, 111, 95, 105))
     assert fills == ([(PARTIAL, part, 110.0)] if part else [])
-    assert pit.position["partial_taken"] == (1 if part else 0)
+    assert pit.position["partials_taken"] == (1 if part else 0)
 
 
 def test_without_a_partial_price_there_is_no_part() -> None:
@@ -187,20 +187,20 @@ def test_a_target_at_market_takes_a_touch_and_a_better_open(
 
 def test_a_part_at_market_is_taken_once_it_is_touched() -> None:
     pit = Pit(1, AT_MARKET, HALF)
-    pit.position["partial_price"] = 110.0
+    pit.position["partial_prices"][0] = 110.0
     assert pit.match((100, 109.5, 95, 105)) == []
-    assert pit.position["partial_taken"] == 0
+    assert pit.position["partials_taken"] == 0
     assert pit.match((100, 110, 95, 105)) == [(PARTIAL, 25.0, 110.0)]
-    assert pit.position["partial_taken"] == 1
+    assert pit.position["partials_taken"] == 1
 
 
 def test_a_part_of_a_coin_of_cents_is_taken_too() -> None:
     pit = Pit(rules=HALF)
     for name, price in {
-        "entry_price": 0.5, "stop_price": 0.25, "liquidation_price": 0.125, "partial_price": 0.75,
-        "target_price": 1.0,
+        "entry_price": 0.5, "stop_price": 0.25, "liquidation_price": 0.125, "target_price": 1.0,
     }.items():  # fmt: skip
         pit.position[name] = price
+    pit.position["partial_prices"][0] = 0.75
     assert pit.match((0.5, 0.875, 0.5, 0.75)) == [(PARTIAL, 25.0, 0.75)]
 
 
@@ -318,7 +318,7 @@ def test_an_order_to_leave_is_carried_out_at_the_open(
         1,
     )
     bar = bars_of([(102.0, 103.0, 99.0, 100.0)])[0]
-    execute_pending(
+    execute_reduction(
         pit.account,
         pit.positions,
         pending,
@@ -341,7 +341,7 @@ def test_an_order_to_leave_what_is_gone_does_nothing() -> None:
     pending = np.zeros(1, INTENT)
     pending["kind"], pending["quantity"], pending["approved"] = Intent.EXIT, 1.0, 1
     bar = bars_of([CALM])[0]
-    execute_pending(
+    execute_reduction(
         pit.account,
         pit.positions,
         pending,

@@ -24,12 +24,15 @@ from riposte.market.interval import MINUTE_NS
 
 def test_orders_of_the_last_minute_are_those_younger_than_sixty_seconds() -> None:
     account = new_account(1.0)
-    account["order_times"][:4] = START, START - 1, START - MINUTE_NS + 1, START - MINUTE_NS
+    # as they were written: the newest last, and looked for from there back
+    account["order_times"][:4] = START - MINUTE_NS, START - MINUTE_NS + 1, START - 1, START
+    account["orders_at"] = 4
     assert orders_in_last_minute(account, START) == 3
     assert (
         orders_in_last_minute(new_account(1.0), 5) == 0
     )  # empty places are no orders at the epoch
     account["order_times"][:5] = 1, 0, 0, 0, 0
+    account["orders_at"] = 1
     assert orders_in_last_minute(account, START) == 0
     assert orders_in_last_minute(account, 5) == 1
     account["order_times"][:] = START
@@ -96,8 +99,8 @@ CAPS: list[tuple[str, Any, dict[str, float], float, Rule]] = [
     # (8 % of 10,000 - 400 held) x 5
     ("margin held counts", of_its_own, {"margin_fraction": 0.08}, 2_000.0, Rule.MARGIN_FRACTION),
     ("that of others does not", of_other_symbols, {"margin_fraction": 0.08}, 4_000.0, Rule.MARGIN_FRACTION),
-    # (100 - 10) / 1.4 %
-    ("risk held counts", of_its_own, {"risk_fraction": 0.01}, 90 / 0.014, Rule.RISK_PER_TRADE),
+    # (100 - 10 - 0.4 % of the 2,000 held) / 1.4 %: what is held pays its way out too
+    ("risk held counts", of_its_own, {"risk_fraction": 0.01}, 82 / 0.014, Rule.RISK_PER_TRADE),
     # (200 - 40 - 10) / 1.4 %
     ("budget spent by others", of_other_symbols, {"daily_loss": 0.02}, 150 / 0.014, Rule.LOSS_BUDGET),
     # (2,000 - 800 - 200) x 5
@@ -130,11 +133,13 @@ def test_of_two_limits_that_meet_the_earlier_named_binds() -> None:
 
 
 def test_the_preset_of_the_specification() -> None:
+    # SPEC K4: correlation 0.7, liquidation 15 % away, 3x until 50 trades at 55 %, Sharpe 1.8, drawdown 15 %
     # SPEC K1-K3: 8 % margin, 5x, 1 % at risk; 2 % a day, 15 trades, 8 losses; 5 % drawdown, 3x volatility,
     # Sharpe 0.5, accuracy 50 %
     assert Limits() == Limits(
         margin_fraction=0.08, max_leverage=5.0, risk_fraction=0.01, max_positions=10,
-        heat_fraction=0.20, daily_loss=0.02, trades_per_day=15, losses_in_row=8,
+        heat_fraction=0.20, max_correlation=0.7, liquidation_distance=0.15, base_leverage=3.0,
+        ladder_trades=50, ladder_win_rate=0.55, ladder_sharpe=1.8, ladder_drawdown=0.15, daily_loss=0.02, trades_per_day=15, losses_in_row=8,
         pause_after_losses=0, pause_ns=24 * 3_600_000_000_000, max_drawdown=0.05,
         volatility_ratio=3.0, min_sharpe=0.5, sharpe_days=30, sharpe_active_days=10,
         min_accuracy=0.5, accuracy_signals=50, price_collar=0.05, max_order_notional=100_000.0,

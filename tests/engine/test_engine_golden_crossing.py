@@ -12,7 +12,7 @@ from test_engine_golden_quiet import ACTIVE, CALM, HALTED, MIDNIGHT, account_at,
 from riposte.engine.accounting import apply_fill, value_account
 from riposte.engine.enums import Halt, Intent
 from riposte.engine.limits import update_limits
-from riposte.engine.quiet import cross
+from riposte.engine.quiet import WATCH, cross
 from riposte.engine.records import INTENT, instrument_records, new_positions
 from riposte.market.interval import HOUR_NS
 
@@ -30,6 +30,7 @@ class Road:
         self.time = START + HOUR_NS * np.arange(1, self.rows + 1, dtype=np.int64)
         self.account, self.positions = account_at(), new_positions(1)
         self.pending = np.zeros(1, INTENT)
+        self.busy = np.zeros(0, np.int8)
         self.equity, self.exposures = np.full(self.rows, -1.0), np.full(self.rows, -1.0)
         self.states, self.halts = np.full(self.rows, 9, np.int8), np.full(self.rows, 9, np.int8)
         if side:
@@ -51,7 +52,9 @@ class Road:
                 self.time,
                 self.bars,
                 self.signals,
+                self.busy,
                 self.terms,
+                np.zeros(1, WATCH),
                 self.equity,
                 self.exposures,
                 self.states,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import PLAIN, START, STEADY, WIDE, bars_of, config, signals_of
+from scenario import PLAIN, START, STEADY, WIDE, bars_of, config, signals_of, strangers
 
 from riposte.engine.accounting import apply_fill
 from riposte.engine.decide import (
@@ -52,15 +52,22 @@ class Floor:
 
     def propose(self) -> tuple[Rule, float, float]:
         rule, limit, value = propose_entry(
-            self.account, self.positions, 0, self.signals[0], self.bars[0], self.instruments, self.terms,
-            HOUR_NS, START, self.pending,
+            self.account, self.positions, 0, self.signals[0], self.bars[0], self.instruments,
+            strangers(1), self.terms, HOUR_NS, START, self.pending,
         )  # fmt: skip
         return Rule(rule), limit, value
 
+    def anything(self) -> bool:
+        return bool(
+            anything_to_decide(
+                self.account, self.positions, self.pending, self.bars, self.signals, self.terms
+            )
+        )
+
     def decide(self) -> Any:
         decide(
-            self.account, self.positions, self.bars, self.signals, self.instruments, self.terms,
-            HOUR_NS, START, self.pending, self.log,
+            self.account, self.positions, self.bars, self.signals, self.instruments, strangers(1),
+            self.terms, HOUR_NS, START, self.pending, self.log,
         )  # fmt: skip
         return self.pending[0]
 
@@ -132,8 +139,10 @@ def test_a_limit_that_is_just_the_least_is_not_what_binds() -> None:
 
 
 def test_no_room_is_no_order_even_where_there_is_no_least_one() -> None:
-    floor = Floor(risk_fraction=0.0)
-    assert floor.propose() == (Rule.MIN_NOTIONAL, 0.0, 0.0)
+    # half a coin, 50 USDT, is the least there is; the cause is named and not the symptom
+    assert Floor(risk_fraction=0.0).propose() == (Rule.RISK_PER_TRADE, 0.0, 50.0)
+    stepless = Floor(instrument=dataclasses.replace(TICKS, step_size=0.0), risk_fraction=0.0)
+    assert stepless.propose() == (Rule.MIN_NOTIONAL, 0.0, 0.0)
 
 
 def test_what_decide_leaves_is_approved() -> None:
@@ -171,9 +180,7 @@ def test_what_review_refuses_is_cleared_and_on_record() -> None:
 def test_a_signal_is_acted_on_from_its_least_confidence(signal: Any, kind: int) -> None:
     floor = Floor()
     floor.signal(**signal)
-    wanted = bool(
-        anything_to_decide(floor.account, floor.positions, floor.bars, floor.signals, floor.terms)
-    )
+    wanted = floor.anything()
     assert wanted is (kind == ENTER)
     assert floor.decide()["kind"] == kind
     assert floor.refusals() == []
@@ -198,9 +205,7 @@ def test_a_symbol_with_a_position_is_decided_on_without_a_signal(side: int) -> N
         floor.account, floor.positions[0], floor.instruments[0], side, 0.5, 100.0, 0.0, 0.0, 5.0
     )
     floor.positions["expires_at"] = START
-    assert anything_to_decide(
-        floor.account, floor.positions, floor.bars, floor.signals, floor.terms
-    )
+    assert floor.anything()
     order = floor.decide()
     assert (order["kind"], order["approved"], order["quantity"]) == (EXIT, 1, 0.5)
 
@@ -227,7 +232,7 @@ def test_a_symbol_without_a_bar_is_reached_by_a_stop_of_trading_alone(
     position, order = floor.positions[0], floor.pending[0]
     position["quantity"], position["last_close"] = held, 96.0
     order["kind"], order["approved"], order["quantity"] = kind, 1 if kind else 0, 3.0
-    stop_absent(floor.account, position, 0, START, order, floor.log)
+    stop_absent(floor.account, position, 0, floor.terms, START, order, floor.log)
     assert order["kind"] == left
     assert order["approved"] == (1 if left else 0)
     assert floor.refusals() == ([(Rule.STATE, 0.0, float(Halt.DRAWDOWN))] if refused else [])
@@ -246,10 +251,7 @@ def test_an_absent_bar_matters_only_while_trading_is_stopped(
     floor = Floor()
     floor.account["state"] = state
     floor.bars["present"] = 0
-    assert (
-        anything_to_decide(floor.account, floor.positions, floor.bars, floor.signals, floor.terms)
-        is answer
-    )
+    assert floor.anything() is answer
 
 
 def test_a_halt_reaches_a_symbol_without_a_bar_and_those_after_it() -> None:
@@ -260,8 +262,8 @@ def test_a_halt_reaches_a_symbol_without_a_bar_and_those_after_it() -> None:
     for position in positions:
         apply_fill(floor.account, position, instruments[0], -1, 2.0, 100.0, 0.0, 0.0, 5.0)
     decide(
-        floor.account, positions, bars, signals_of(2, {}), instruments, floor.terms, HOUR_NS, START,
-        pending, floor.log,
+        floor.account, positions, bars, signals_of(2, {}), instruments, strangers(2), floor.terms, HOUR_NS,
+        START, pending, floor.log,
     )  # fmt: skip
     assert pending["kind"].tolist() == [EXIT, EXIT]
     assert pending["approved"].tolist() == [1, 1]

@@ -97,26 +97,25 @@ def test_a_market_sale_slips_downwards() -> None:
 
 
 def test_an_entry_starts_the_trade_afresh() -> None:
-    pit = Pit(rules=PositionRules(partial_at=0.5))
+    pit = Pit(rules=PositionRules(partial_at=(0.5,)))
     p = pit.position
     for name in ("realised", "fees", "funding", "slippage", "exit_quantity", "exit_notional"):
         p[name] = 99.0  # left by an earlier trade
-    p["adds"], p["partial_taken"], p["trailing"], p["max_quantity"] = 2, 1, 1, 50.0
+    p["adds"], p["partials_taken"], p["trailing"], p["max_quantity"] = 2, 1, 1, 50.0
     pit.account["trades_today"] = 3
     pit.open(time=START + 7)
     assert (p["quantity"], p["entry_price"], p["first_quantity"]) == (10.0, 100.0, 10.0)
     assert (p["max_quantity"], p["entry_notional"], p["margin"]) == (10.0, 1_000.0, 200.0)
     assert [p[n] for n in ("realised", "fees", "funding", "slippage")] == [0.0] * 4
     assert [p[n] for n in ("exit_quantity", "exit_notional", "adds")] == [0.0] * 3
-    assert [p[n] for n in ("partial_taken", "trailing")] == [0, 0]
+    assert [p[n] for n in ("partials_taken", "trailing")] == [0, 0]
     assert (p["best_price"], p["worst_price"], p["mark"]) == (100.0, 100.0, 100.0)
     assert (p["opened_at"], p["expires_at"]) == (START + 7, START + 7 + 6 * HOUR_NS)
     assert (p["confidence"], p["regime"], p["model_id"]) == (0.75, 4, 7)
     assert p["equity_before"] == 10_000.0
     # stop 10 % below, target 20 % above, part of it half-way
-    assert [p[n] for n in ("stop_price", "target_price", "partial_price")] == pytest.approx(
-        [90.0, 120.0, 110.0]
-    )
+    assert [p["stop_price"], p["target_price"]] == pytest.approx([90.0, 120.0])
+    assert p["partial_prices"].tolist() == pytest.approx([110.0, 0.0, 0.0, 0.0])
     assert p["risk_per_coin"] == pytest.approx(10.0)
     assert pit.account["trades_today"] == 4
 
@@ -219,15 +218,15 @@ def test_an_add_risks_the_way_to_the_stop_that_stands(side: int, stop: float) ->
     pit.position["stop_price"], pit.position["risk_per_coin"] = stop, 5.0
     pit.account["equity"] = 10_000.0
     pit.order(kind=Intent.ADD, side=side, quantity=1_000.0, reason=Reason.ADD)
-    # 10 coins risk 50 already; 150 more at 4.5 USDT a coin
+    # 10 coins risk 45 already, at the stop that stands and not at the first; 155 more at 4.5 USDT a coin
     fill = pit.open()
-    assert fill["quantity"] == pytest.approx(150.0 / 4.5)
+    assert fill["quantity"] == pytest.approx(155.0 / 4.5)
     assert (fill["reason"], pit.position["adds"]) == (Reason.ADD, 1)
     # neither the trade nor its barriers begin anew
     assert pit.position["stop_price"] == stop
     assert (pit.position["first_quantity"], pit.position["max_quantity"]) == (
         10.0,
-        pytest.approx(10.0 + 150.0 / 4.5),
+        pytest.approx(10.0 + 155.0 / 4.5),
     )
     assert pit.account["trades_today"] == 1
 
@@ -238,7 +237,7 @@ def test_an_add_behind_a_stop_in_profit_risks_costs_alone() -> None:
     pit.position["stop_price"], pit.position["risk_per_coin"] = 101.0, 5.0
     pit.account["equity"] = 10_000.0
     pit.order(kind=Intent.ADD, quantity=1_000.0)
-    # 200 - 10 x 5 = 150 to risk, at 0.2 % of fees there and back: 75,000 USDT; but the
+    # the 10 coins risk their costs, 2, and 198 at 0.2 % there and back are 99,000 USDT; but the
     # free margin binds before: (10,000 - 1 of fees - 200) x 5 = 48,995
     assert pit.open()["quantity"] == pytest.approx(489.95)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import PLAIN, START, WIDE, config
+from scenario import PLAIN, START, WIDE, config, strangers
 
 from riposte.engine.accounting import apply_fill, value_account
 from riposte.engine.enums import Halt, Intent, Rule, TradingState
@@ -37,6 +37,7 @@ class Desk:
         self.positions["last_time"] = START
         self.pending = np.zeros(3, INTENT)
         self.ratio = 1.0
+        self.portfolio = strangers(3)
         self.order(0)
 
     def order(self, symbol: int, **fields: Any) -> Any:
@@ -65,6 +66,7 @@ class Desk:
             self.pending,
             0,
             INSTRUMENTS,
+            self.portfolio,
             self.terms,
             self.ratio,
             START,
@@ -73,7 +75,8 @@ class Desk:
 
     def caps(self, stop: float = 0.01, leverage: float = 5.0) -> tuple[float, Rule]:
         cap, rule = notional_caps(
-            self.account, self.positions, self.pending, 0, INSTRUMENTS, self.terms, stop, leverage
+            self.account, self.positions, self.pending, 0, INSTRUMENTS, self.portfolio, self.terms,
+            stop, leverage,
         )
         return cap, Rule(rule)
 
@@ -189,11 +192,20 @@ CASES: list[tuple[str, Any, dict[str, Any], tuple[Rule, float, float]]] = [
     ("leverage 6 of 5", ordering(leverage=6.0), {}, (Rule.LEVERAGE, 5.0, 6.0)),
     ("leverage 5 and a rounding", ordering(leverage=5.0 * (1 + 5e-10)), {}, NONE),
     ("leverage 5.00001", ordering(leverage=5.00001), {}, (Rule.LEVERAGE, 5.0, 5.00001)),
-    # at 4x liquidation is about 25 % away, and 80 % of the way are 20 %
-    ("stop at 20 % with 4x", ordering(leverage=4.0, stop_loss=0.2), {}, (Rule.NO_STOP, 0.2, 0.2)),
-    ("stop at 19.9 %", ordering(leverage=4.0, stop_loss=0.199), {}, NONE),
-    ("a stop in profit", ordering(stop_loss=-0.01), {}, (Rule.NO_STOP, 0.16, -0.01)),
-    ("no stop", ordering(stop_loss=0.0), {}, (Rule.NO_STOP, 0.16, 0.0)),
+    # at 4x liquidation is at 75 / 0.995, which with its maintenance margin is nearer than the 25 % of the
+    # margin: 24.62 % away, and a stop may stand at 80 % of that
+    ("stop at 20 % with 4x", ordering(leverage=4.0, stop_loss=0.2), {}, (Rule.NO_STOP, 0.8 * (1 - 0.75 / 0.995), 0.2)),
+    ("stop at 19.69 %", ordering(leverage=4.0, stop_loss=0.1969), {}, NONE),
+    ("a stop in profit", ordering(stop_loss=-0.01), {}, (Rule.NO_STOP, 0.8 * (1 - 0.8 / 0.995), -0.01)),
+    ("no stop", ordering(stop_loss=0.0), {}, (Rule.NO_STOP, 0.8 * (1 - 0.8 / 0.995), 0.0)),
+    # a short's is at 120 / 1.005, 19.40 % away
+    ("a short without a stop", ordering(side=-1, stop_loss=0.0), {}, (Rule.NO_STOP, 0.8 * (1.2 / 1.005 - 1), 0.0)),
+    ("liquidation at 19.6 %", ordering(), {"liquidation_distance": 0.196},
+     (Rule.LIQUIDATION_NEAR, 0.196, 1 - 0.8 / 0.995)),
+    ("liquidation at 19.598 %", ordering(), {"liquidation_distance": 0.1959}, NONE),
+    ("a short's at 19.4 %", ordering(side=-1), {"liquidation_distance": 0.1941},
+     (Rule.LIQUIDATION_NEAR, 0.1941, 1.2 / 1.005 - 1)),
+    ("leverage not earned", ordering(leverage=5.0), {"base_leverage": 3.0}, (Rule.LEVERAGE, 3.0, 5.0)),
     ("buying into a short", holding(0, -10.0, 101.0, kind=ADD), {}, (Rule.OPPOSITE_POSITION, 0.0, -10.0)),
     ("selling into a long", holding(0, 0.5, 99.0, kind=ADD, side=-1), {}, (Rule.OPPOSITE_POSITION, 0.0, 0.5)),
     ("entering twice", holding(0, 10.0, 99.0), {}, (Rule.OPPOSITE_POSITION, 0.0, 10.0)),

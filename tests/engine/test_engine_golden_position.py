@@ -13,11 +13,13 @@ from riposte.engine.accounting import apply_fill
 from riposte.engine.enums import Halt, Intent, Reason, TradingState
 from riposte.engine.parameters import Costs, Sizing
 from riposte.engine.position import (
+    exit_reason,
     halt_reason,
-    manage,
     place_barriers,
     tighten_stop,
     wanted_notional,
+    write_add,
+    write_exit,
 )
 from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
 from riposte.engine.run import terms_of
@@ -86,10 +88,10 @@ def test_barriers_are_rounded_towards_the_entry_and_targets_away_from_it(
 ) -> None:
     position, intent = new_positions(1)[0], np.zeros(1, INTENT)[0]
     intent["side"], intent["stop_loss"], intent["take_profit"] = side, 0.05, 0.11
-    terms = terms_of(config(rules=dataclasses.replace(STEADY, partial_at=0.5)))
+    terms = terms_of(config(rules=dataclasses.replace(STEADY, partial_at=(0.5,))))
     place_barriers(position, intent, instrument_records([TICKS])[0], terms, 100.05)
-    names = ("stop_price", "target_price", "partial_price")
-    assert [position[n] for n in names] == [stop, target, part]
+    assert [position["stop_price"], position["target_price"]] == [stop, target]
+    assert position["partial_prices"].tolist() == [part, 0.0, 0.0, 0.0]
     assert position["risk_per_coin"] == pytest.approx(abs(100.05 - stop), **EXACT)
 
 
@@ -97,7 +99,7 @@ def test_no_partial_price_without_a_partial_target() -> None:
     position, intent = new_positions(1)[0], np.zeros(1, INTENT)[0]
     intent["side"], intent["stop_loss"], intent["take_profit"] = 1, 0.05, 0.11
     place_barriers(position, intent, instrument_records([TICKS])[0], terms_of(config()), 100.0)
-    assert position["partial_price"] == 0.0
+    assert position["partial_prices"].tolist() == [0.0] * 4
 
 
 class Seat:
@@ -114,6 +116,7 @@ class Seat:
         apply_fill(self.account, p, self.instrument, side, 4.0, 100.0, 0.0, 0.0, 5.0)
         p["stop_price"], p["risk_per_coin"], p["first_quantity"] = 100.0 - 8.0 * side, 8.0, 4.0
         p["best_price"], p["expires_at"] = 100.0, START + 10 * HOUR_NS
+        p["mark"], self.atr = 100.0, 0.0
         self.out = np.zeros(1, INTENT)[0]
 
     @property
@@ -124,15 +127,18 @@ class Seat:
         """(stop's distance from the entry, in profit positive; trailing) at such a best price."""
         p = self.position
         p["best_price"] = 100.0 + gained * self.side
-        tighten_stop(p, self.instrument, self.terms)
+        tighten_stop(p, bars_of([CALM], atr=self.atr)[0], self.instrument, self.terms)
         return (p["stop_price"] - 100.0) * self.side, int(p["trailing"])
 
     def manage(self, close: float = 100.0, time: int = START, **signal: Any) -> Intent:
-        bar = bars_of([(close, close, close, close)])[0]
-        manage(
-            self.account, self.position, signals_of(1, {0: signal})[0], bar, self.instrument, self.terms,
-            time, self.out,
-        )  # fmt: skip
+        bar, said = bars_of([(close, close, close, close)])[0], signals_of(1, {0: signal})[0]
+        reason = exit_reason(self.account, self.position, said, self.terms, time)
+        if reason:
+            write_exit(self.position, reason, close, time, self.terms, self.out)
+        else:
+            write_add(
+                self.position, said, bar, self.instrument, self.terms, HOUR_NS, time, self.out
+            )
         return Intent(self.out["kind"])
 
 
@@ -140,7 +146,7 @@ class Seat:
 def test_after_a_part_the_stop_covers_the_fees_of_there_and_back(side: int) -> None:
     seat = Seat(side, Costs(multiplier=3.0), breakeven_after_partial=True)
     assert seat.tighten(5.0) == (-8.0, 0)  # nothing was taken yet
-    seat.position["partial_taken"] = 1
+    seat.position["partials_taken"] = 1
     # 2 x 0.1 % x 3 of 100 is 0.60, and 0.50 to the tick, away from the price
     assert seat.tighten(5.0) == (0.5, 0)
     seat.position["stop_price"] = 100.0 + 2.25 * side  # it stands better already
@@ -150,7 +156,7 @@ def test_after_a_part_the_stop_covers_the_fees_of_there_and_back(side: int) -> N
 @pytest.mark.parametrize(("side", "stop"), [(1, 100.75), (-1, 100.0)])
 def test_break_even_is_that_of_the_average_entry(side: int, stop: float) -> None:
     seat = Seat(side, Costs(multiplier=3.0), breakeven_after_partial=True)
-    seat.position["partial_taken"], seat.position["entry_price"] = 1, 100.375
+    seat.position["partials_taken"], seat.position["entry_price"] = 1, 100.375
     seat.tighten(5.0)
     # 0.6 % of 100.375 is 0.602: 100.977 down, or 99.773 up
     assert seat.position["stop_price"] == stop
@@ -158,7 +164,7 @@ def test_break_even_is_that_of_the_average_entry(side: int, stop: float) -> None
 
 def test_break_even_can_be_off() -> None:
     seat = Seat(breakeven_after_partial=False)
-    seat.position["partial_taken"] = 1
+    seat.position["partials_taken"] = 1
     assert seat.tighten(5.0) == (-8.0, 0)
 
 
@@ -199,7 +205,7 @@ def test_trailing_can_be_off() -> None:
 
 def test_a_trail_beats_break_even_and_the_other_way_round() -> None:
     seat = Seat(trail_after=0.5, trail_distance=1.0, breakeven_after_partial=True)
-    seat.position["partial_taken"] = 1
+    seat.position["partials_taken"] = 1
     assert seat.tighten(7.0) == (
         0.0,
         0,
@@ -277,6 +283,7 @@ def test_a_winner_is_added_to_from_its_threshold(side: int) -> None:
     assert (out["side"], out["quantity"], out["reason"]) == (side, 1.5, Reason.ADD)
     assert out["stop_loss"] == pytest.approx(12.5 / (100.0 + 4.5 * side), **EXACT)
     assert (out["leverage"], out["decided_at"], out["approved"]) == (5.0, START + 1, 0)
+    assert (out["arrives_at"], out["expires_at"]) == (START + 1, START + 1 + HOUR_NS)
     assert out["reference_price"] == 100.0 + 4.5 * side
 
 

@@ -15,9 +15,10 @@ from scenario import START, STEADY, WIDE, bars_of, config, signals_of
 
 from riposte.engine.enums import Halt, TradingState
 from riposte.engine.parameters import Operator
-from riposte.engine.quiet import bounds, eventful, heeded, marked, unmoved, wakes_at
+from riposte.engine.quiet import WATCH, bounds, eventful, heeded, unmoved, wakes_at
 from riposte.engine.records import INTENT, new_account, new_positions
 from riposte.engine.run import terms_of
+from riposte.engine.walk import marked
 from riposte.market.interval import DAY_NS, HOUR_NS
 
 HAIR = 1e-12
@@ -48,7 +49,10 @@ def held(side: float, **fields: Any) -> Any:
         "risk_per_coin": 8.0, "best_price": 100.0, "worst_price": 100.0,
     } | fields  # fmt: skip
     for name, value in values.items():
-        position[name] = value
+        if name == "part":
+            position["partial_prices"][0] = value
+        else:
+            position[name] = value
     return position
 
 
@@ -62,11 +66,11 @@ BOUNDS: list[tuple[str, float, dict[str, float], float, float, float]] = [
     ("no liquidation", 1, {"liquidation_price": 0.0}, 0.0, 92.0, 116.5),
     ("a short's liquidation before the stop", -1, {"liquidation_price": 107.5}, 0.0, 83.5, 107.5),
     ("a short without liquidation", -1, {"liquidation_price": 0.0}, 0.0, 83.5, 108.0),
-    ("a part before the target", 1, {"partial_price": 108.5}, 0.0, 92.0, 108.5),
-    ("a part taken", 1, {"partial_price": 108.5, "partial_taken": 1}, 0.0, 92.0, 116.5),
-    ("a part beyond the target", 1, {"partial_price": 120.5}, 0.0, 92.0, 116.5),
-    ("a short's part", -1, {"partial_price": 92.5}, 0.0, 92.5, 108.0),
-    ("a short's part beyond the target", -1, {"partial_price": 80.5}, 0.0, 83.5, 108.0),
+    ("a part before the target", 1, {"part": 108.5}, 0.0, 92.0, 108.5),
+    ("a part taken", 1, {"part": 108.5, "partials_taken": 1}, 0.0, 92.0, 116.5),
+    ("a part beyond the target", 1, {"part": 120.5}, 0.0, 92.0, 116.5),
+    ("a short's part", -1, {"part": 92.5}, 0.0, 92.5, 108.0),
+    ("a short's part beyond the target", -1, {"part": 80.5}, 0.0, 83.5, 108.0),
     ("a trail that begins at half an R", 1, {}, 0.5, 92.0, 104.0),
     ("a trail that begins beyond the target", 1, {}, 4.0, 92.0, 116.5),
     ("a trail that follows the best", 1, {"best_price": 110.5}, 0.5, 92.0, 110.5),
@@ -76,7 +80,7 @@ BOUNDS: list[tuple[str, float, dict[str, float], float, float, float]] = [
     ("a short's trail beyond the target", -1, {}, 4.0, 83.5, 108.0),
     ("a short's trail from an average entry", -1, {"entry_price": 100.5}, 0.5, 96.5, 108.0),
     ("cents, and liquidation before the stop", 1,
-     {"stop_price": 0.25, "liquidation_price": 0.5, "partial_price": 0.75, "target_price": 1.0}, 0.0, 0.5, 0.75),
+     {"stop_price": 0.25, "liquidation_price": 0.5, "part": 0.75, "target_price": 1.0}, 0.0, 0.5, 0.75),
 ]  # fmt: skip
 
 
@@ -109,11 +113,15 @@ def event(
     upper: float = INFINITY,
     long: bool = True,
     short: bool = True,
+    coins: float = 0.0,
 ) -> bool:
     """Whether the bar is an event; volatility limit 3, least confidence 0.5, model 7."""
     row = bars_of([prices], **(bar or {}))[0]
     said = signals_of(1, {0: {"model_id": 7, **(signal or {})}})[0]
-    return bool(eventful(row, said, lower, upper, long, short, 3.0, 0.5, 7))
+    eye = np.zeros(1, WATCH)[0]
+    eye["lower"], eye["upper"], eye["quantity"] = lower, upper, coins
+    eye["long"], eye["short"] = long, short
+    return bool(eventful(row, said, eye, 3.0, 0.5, 7))
 
 
 QUIET: list[tuple[str, dict[str, Any]]] = [
@@ -130,8 +138,8 @@ QUIET: list[tuple[str, dict[str, Any]]] = [
     ("unknown volatility", {"bar": {"volatility_ratio": np.nan}}),
     ("funding of who holds nothing", {"bar": {"funding": 0.01}}),
     ("another model, nothing held", {"signal": {"model_id": 8}}),
-    ("the same model, held", {"upper": 110.0}),
-    ("no model, held", {"signal": {"model_id": -1}, "upper": 110.0}),
+    ("the same model, held", {"coins": 0.5}),
+    ("no model, held", {"signal": {"model_id": -1}, "coins": -0.5}),
 ]
 EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("absent", {"bar": {"present": 0}}),
@@ -152,9 +160,9 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("a short heeded", {"signal": {"direction": -1}, "long": False}),
     ("just enough confidence", {"signal": {"direction": 1, "confidence": 0.5}}),
     ("too volatile", {"bar": {"volatility_ratio": 3.0}}),
-    ("funding of what is held", {"bar": {"funding": -0.01}, "upper": 110.0}),
-    ("another model, held", {"signal": {"model_id": 8}, "upper": 110.0}),
-    ("model 0, held", {"signal": {"model_id": 0}, "upper": 110.0}),
+    ("funding of what is held", {"bar": {"funding": -0.01}, "coins": 0.5}),
+    ("another model, held", {"signal": {"model_id": 8}, "coins": 1.0}),
+    ("model 0, held", {"signal": {"model_id": 0}, "coins": -1.0}),
 ]
 
 

@@ -15,7 +15,10 @@ from riposte.engine.parameters import (
     NEVER,
     Costs,
     EngineConfig,
+    EntryOrder,
+    Execution,
     Limits,
+    MarginMode,
     Operator,
     PositionRules,
     Sizing,
@@ -53,13 +56,17 @@ STORED: dict[Any, str] = {
     Halt: "NONE=0 DAILY_LOSS=1 LOSSES_IN_ROW=2 DRAWDOWN=3 VOLATILITY=4 REVIEW=5 OPERATOR=6",
     Intent: "NOTHING=0 ENTER=1 ADD=2 REDUCE=3 EXIT=4",
     Reason: "NONE=0 SIGNAL=1 ADD=2 STOP=3 TRAILING_STOP=4 TARGET=5 PARTIAL_TARGET=6 TIME=7 REVERSAL=8 "
-    "LIQUIDATION=9 DAILY_LOSS=10 DRAWDOWN=11 VOLATILITY=12 OPERATOR=13 END_OF_DATA=14",
+    "LIQUIDATION=9 DAILY_LOSS=10 DRAWDOWN=11 VOLATILITY=12 OPERATOR=13 END_OF_DATA=14 "
+    "LIQUIDATION_NEAR=15",
     Rule: "NONE=0 BAD_NUMBER=1 STALE_DATA=2 PRICE_COLLAR=3 STATE=4 PAUSED=5 REVIEW=6 ACCURACY=7 "
     "TRADES_PER_DAY=8 ORDER_RATE=9 DUPLICATE=10 SELF_TRADE=11 LEVERAGE=12 MARGIN_FRACTION=13 "
     "RISK_PER_TRADE=14 LOSS_BUDGET=15 MAX_ORDER_NOTIONAL=16 MIN_NOTIONAL=17 NO_STOP=18 VOLATILITY=19 "
-    "FREE_MARGIN=20 PARTICIPATION=21 OPPOSITE_POSITION=22 MAX_POSITIONS=23 HEAT=24",
+    "FREE_MARGIN=20 PARTICIPATION=21 OPPOSITE_POSITION=22 MAX_POSITIONS=23 HEAT=24 "
+    "CORRELATION=25 PORTFOLIO_WEIGHT=26 POST_ONLY=27 LIQUIDATION_NEAR=28",
     Sizing: "FIXED_FRACTION=0 FRACTIONAL_KELLY=1 VOLATILITY_TARGET=2 CONFIDENCE=3",
     TargetOrder: "LIMIT=0 MARKET=1",
+    EntryOrder: "MARKET=0 LIMIT=1 POST_ONLY=2",
+    MarginMode: "ISOLATED=0 CROSS=1",
 }
 
 
@@ -76,12 +83,18 @@ def test_the_defaults_are_the_documented_ones() -> None:
     )
     assert PositionRules() == PositionRules(
         sizing=Sizing.CONFIDENCE, min_confidence=0.65, kelly_fraction=0.5, fixed_fraction=0.01,
-        volatility_target=0.15, partial_at=0.5, partial_share=0.5, breakeven_after_partial=True,
-        trail_after=1.0, trail_distance=1.0, add_after=0.0, add_share=0.5, max_adds=1, time_exit=True,
+        volatility_target=0.15, partial_at=(0.5,), partial_share=(0.5,), breakeven_after_partial=True,
+        trail_after=1.0, trail_distance=1.0, trail_atr=0.0, add_after=0.0, add_share=0.5, max_adds=1, time_exit=True,
         exit_on_reversal=True,
     )  # fmt: skip
     assert (Operator().resumes_after_ns, NEVER) == (-1, -1)
-    assert EngineConfig() == EngineConfig(Limits(), Costs(), PositionRules(), Operator(), 10_000.0)
+    assert Execution() == Execution(
+        margin_mode=MarginMode.ISOLATED, entry_order=EntryOrder.MARKET, entry_offset=0.0,
+        entry_patience=1, reprice=True, cross_after=False, latency_ns=0,
+    )  # fmt: skip
+    assert EngineConfig() == EngineConfig(
+        Limits(), Costs(), PositionRules(), Operator(), 10_000.0, Execution()
+    )
 
 
 def test_parameters_become_a_record_by_their_annotation_and_not_by_their_value() -> None:
@@ -219,6 +232,9 @@ LOOSER: dict[str, tuple[Any, Any]] = {
     "sharpe_days": (31, 29), "min_accuracy": (0.4, 0.6), "accuracy_signals": (49, 51),
     "price_collar": (0.06, 0.04), "max_order_notional": (2e5, 5e4), "orders_per_minute": (31, 29),
     "stale_ns": (3 * HOUR_NS, HOUR_NS), "pause_ns": (HOUR_NS, 100 * HOUR_NS),
+    "max_correlation": (0.8, 0.6), "liquidation_distance": (0.1, 0.2), "base_leverage": (4.0, 2.0),
+    "ladder_trades": (49, 51), "ladder_win_rate": (0.5, 0.6), "ladder_sharpe": (1.7, 1.9),
+    "ladder_drawdown": (0.2, 0.1),
 }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def ran(path: list[Any], signals: dict[int, dict[str, Any]], **parts: Any) -> Ru
 
 def test_a_part_with_fees_then_break_even_with_fees() -> None:
     fees = {"taker_fee": 0.001, "maker_fee": 0.0005, "tick_size": 0.01, "step_size": 1.0}
-    rules = dataclasses.replace(STEADY, partial_at=0.5, partial_share=0.4)
+    rules = dataclasses.replace(STEADY, partial_at=(0.5,), partial_share=(0.4,))
     path = [(100, 111, 99, 109), (109, 109, 100, 101)]
     result = ran(path, {0: {"direction": 1}}, rules=rules, instrument=fees)
     # 500 coins at 100: fee 50. 200 at 110 as maker: +2,000, fee 11. The stop moves to the entry and the fees

@@ -18,7 +18,7 @@ def test_a_trade_in_three_fills_leaves_one_record() -> None:
     assert (first["side"], first["maker"], first["realised"]) == (-1, 1, pytest.approx(40.0))
     assert pit.log.counts[TRADES] == 0
     pit.position["funding"], pit.position["slippage"] = 0.5, 0.75
-    pit.position["partial_price"] = 110.0
+    pit.position["partial_prices"][:2] = 110.0, 112.0
     pit.close(6.0, 115.0, Reason.TARGET)  # fee 0.345, profit 90
     (trade,) = pit.log.trades[: pit.log.counts[TRADES]]
     assert (trade["symbol"], trade["side"], trade["exit_reason"]) == (1, 1, Reason.TARGET)
@@ -34,7 +34,7 @@ def test_a_trade_in_three_fills_leaves_one_record() -> None:
     assert trade["net_fraction"] == pytest.approx(0.0127935)
     assert (trade["best_price"], trade["worst_price"]) == (115.0, 95.0)
     p = pit.position
-    assert [p[n] for n in ("stop_price", "target_price", "partial_price")] == [0.0] * 3
+    assert [p["stop_price"], p["target_price"], *p["partial_prices"]] == [0.0] * 6
     assert (pit.account["trades"], pit.account["wins"], pit.account["losses_in_row"]) == (1, 1, 0)
 
 
