@@ -39,8 +39,9 @@ def judge_bars(account: Any, positions: Records, bars: Records, terms: Terms, ti
         if bar["present"] == 0:
             continue
         judge_forecast(account, positions[s], bar, terms, time)
-        if not ratio >= bar["volatility_ratio"]:  # also when ratio is still NaN
-            ratio = bar["volatility_ratio"]
+        own = bar["volatility_ratio"]
+        if own > ratio or np.isnan(ratio):  # one that is not known hides none that is
+            ratio = own
     return ratio
 
 
