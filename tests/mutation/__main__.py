@@ -34,8 +34,12 @@ HERE = REPOSITORY / "tests" / "mutation"
 TESTS = (str(REPOSITORY / "tests" / "engine"), str(HERE / "small_markets.py"))
 # Thousands of scenarios, or bars by the ten thousand: small_markets.py stands in for them.
 TOO_SLOW = (
-    "in_ten_thousand_hostile_markets",
+    "no_money_appears_in_hostile_markets",
+    "test_engine_scenarios.py",
     "bytes_are_the_same_in_thousands_of_markets",
+    "the_same_bytes_with_finer_bars_in_them",
+    "the_order_of_the_symbols_changes_nothing",
+    "real_minutes_settle_hours",
     "room_for_the_records_grows",
     "test_engine_parity.py",
 )
