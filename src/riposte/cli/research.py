@@ -45,6 +45,7 @@ from riposte.market.series import format_time
 from riposte.proof.dataset import prepare
 from riposte.proof.leak_checks import refuse_leaks
 from riposte.proof.metrics import METRICS
+from riposte.proof.plan import Provenance
 from riposte.proof.results import Study
 from riposte.proof.silences import REASONS
 from riposte.proof.single import (
@@ -53,7 +54,7 @@ from riposte.proof.single import (
     prove_model,
     training_rows_until_now,
 )
-from riposte.proof.study import Provenance, run_study
+from riposte.proof.study import run_study
 from riposte.proof.trials import recorded_sharpes
 from riposte.settings.convert import plan_of, stack_of
 from riposte.settings.load import Loaded
