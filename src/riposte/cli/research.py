@@ -322,10 +322,25 @@ def backtest(
             "--prove-causal", help="First prove that no decision changes with what comes after it."
         ),
     ] = False,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of settings to vary: trade the signals under every set of them."
+        ),
+    ] = None,
+    sets: Annotated[int | None, typer.Option(help="How many sets a random sweep draws.")] = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Back-test a trained model on stored history it has not seen."""
-    settings = Given(config, preset, symbols, interval, timerange).load().settings
+    """Back-test a trained model on stored history it has not seen, or sweep over settings."""
+    settings = Given(config, preset, symbols, interval, timerange, workers).load().settings
+    if sweep is not None:
+        from riposte.cli.sweep import sweep_settings
+
+        sweep_settings(settings, sweep, model=model, sets=sets, json=json)
+        return
+    if sets is not None:
+        raise InputError("--sets says how many sets a sweep has: give --sweep FILE with it")
     market, plan = stored_market(settings), plan_of(settings)
     features = features_of(settings)
     stack = load_model(settings.model.folder / model, market.frames, features)

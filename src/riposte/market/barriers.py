@@ -44,13 +44,22 @@ def barrier_widths(frame: MarketFrame, barriers: Barriers) -> tuple[Floats, Floa
     NaN where the volatility is not known yet: such a row has no label and opens no trade.
     """
     if barriers.scale == "fixed":
+        return widths_at(np.empty(len(frame)), frame.interval.ns, barriers)
+    per_bar = volatility(frame, barriers.volatility_window_ns)
+    return widths_at(per_bar, frame.interval.ns, barriers)
+
+
+def widths_at(per_bar: Floats, interval_ns: int, barriers: Barriers) -> tuple[Floats, Floats]:
+    """(take-profit, stop-loss) widths where the volatility of a bar is ``per_bar``, an array of any shape.
+
+    The volatility must be that of ``barriers.volatility_window_ns``; fixed widths do not look at it.
+    """
+    if barriers.scale == "fixed":
         return (
-            np.full(len(frame), barriers.take_profit),
-            np.full(len(frame), barriers.stop_loss),
+            np.full(per_bar.shape, barriers.take_profit),
+            np.full(per_bar.shape, barriers.stop_loss),
         )
-    expected = volatility(frame, barriers.volatility_window_ns) * np.sqrt(
-        frame.interval.bars(barriers.horizon_ns)
-    )
+    expected = per_bar * np.sqrt(max(1, barriers.horizon_ns // interval_ns))
     low, high = barriers.min_width, barriers.max_width
     return (
         np.clip(barriers.take_profit * expected, low, high),

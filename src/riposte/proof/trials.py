@@ -16,7 +16,7 @@ import orjson
 
 from riposte.errors import DataError
 
-Kind = Literal["train", "walkforward", "backtest", "tune"]
+Kind = Literal["train", "walkforward", "backtest", "tune", "sweep"]
 FIRST = "0" * 64  # what the first line carries in the place of a hash
 
 
@@ -26,7 +26,9 @@ class Trial:
 
     ``made``: when, ISO 8601 UTC, handed in. ``symbols`` and ``interval``: on which bars; ``start_ns``
     and ``stop_ns`` (ns UTC) which part of their history was looked at. ``data``: version of that data.
-    ``settings``: hash of all settings that decide the numbers. ``scores``: what came out.
+    ``settings``: hash of all settings that decide the numbers. ``scores``: what came out. ``sets``: how many
+    variants were judged in it; of a sweep as many as it has sets, of which a sweep of the same hash with
+    more sets holds every one.
     """
 
     kind: Kind
@@ -39,6 +41,7 @@ class Trial:
     settings: str
     code: str
     scores: Mapping[str, float]
+    sets: int = 1
 
     def record(self) -> dict[str, Any]:
         """As plain values; scores that are no number are None."""
@@ -54,6 +57,7 @@ class Trial:
             "settings": self.settings,
             "code": self.code,
             "scores": scores,
+            **({"sets": self.sets} if self.sets != 1 else {}),
         }
 
 
@@ -104,16 +108,18 @@ def variants(trials: Iterable[Trial], like: Trial) -> int:
     """How many other variants were judged on data that overlaps that of ``like``.
 
     The same settings on the same data count once however often they are run, and not at all if they
-    are those of ``like`` itself. Trainings are not judged on data, so they do not count.
+    are those of ``like`` itself; of a sweep the run with the most sets counts, with every one. Trainings
+    are not judged on data, so they do not count.
     """
-    return len(
-        {
-            (trial.kind, trial.settings, trial.data)
-            for trial in trials
-            if trial.kind != "train"
+    judged: dict[tuple[str, str, str], int] = {}
+    for trial in trials:
+        if (
+            trial.kind != "train"
             and set(trial.symbols) & set(like.symbols)
             and trial.start_ns < like.stop_ns
             and like.start_ns < trial.stop_ns
-        }
-        - {(like.kind, like.settings, like.data)}
-    )
+        ):
+            key = (trial.kind, trial.settings, trial.data)
+            judged[key] = max(trial.sets, judged.get(key, 0))
+    own = judged.pop((like.kind, like.settings, like.data), 0)
+    return sum(judged.values()) + max(own - like.sets, 0)
