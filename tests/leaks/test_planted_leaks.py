@@ -35,7 +35,7 @@ from riposte.proof.leak_checks import (
     prove_causal,
     too_good,
 )
-from riposte.proof.splits import Fold
+from riposte.proof.splits import Fold, Span
 from riposte.sources.archive.layout import ArchiveFile
 from riposte.sources.archive.parse import parse
 from riposte.sources.user_features import load_features
@@ -203,12 +203,13 @@ def test_4_a_scaler_fitted_on_all_data(rows: TrainingSet) -> None:
 
 def test_5_an_unpurged_fold(data: SymbolData, rows: TrainingSet, fold: Fold) -> None:
     assert check_fold(rows, fold, HOUR_NS) == ()
-    # Every row that was decided before the test, whenever its label was settled.
-    late = dataclasses.replace(fold, test_start=fold.test_start + 2 * DAY_NS)
+    # Every row that was settled in the first two days of the test, and those decided in them.
+    later = Span(fold.test_start + 2 * DAY_NS, fold.test_end)
+    late = dataclasses.replace(fold, train_end=later.start, test=(later,))
     unpurged, _ = training_set([data], late, 0)
     found = check_fold(unpurged, fold, HOUR_NS)
-    assert [leak.what for leak in found] == ["label", "regime label"]
-    assert "they know prices of its test" in str(found[0])
+    assert [leak.what for leak in found] == ["decision", "label", "regime label"]
+    assert "they know prices of its test" in str(found[1])
     # Purged, but without the embargo.
     bare, _ = training_set([data], fold, 0)
     assert [leak.what for leak in check_fold(bare, fold, 6 * HOUR_NS)][:1] == ["label"]

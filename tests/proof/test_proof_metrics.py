@@ -41,23 +41,70 @@ def test_ratios_equal_those_of_empyrical(daily: np.ndarray) -> None:
         warnings.simplefilter("ignore")
         import empyrical
 
-        if np.std(daily, ddof=1) < 1e-9:
-            return
+        if np.std(daily, ddof=1) < 1e-4:
+            return  # the ratios of a curve that hardly moves are rounding
         expected = empyrical.sharpe_ratio(daily, annualization=365)
-        assert metrics.sharpe_ratio(daily) == pytest.approx(expected, rel=1e-6)
-        if (daily < -1e-9).any():
+        assert metrics.sharpe_ratio(daily) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        if daily.min() < -1e-4:
             sortino = empyrical.sortino_ratio(daily, annualization=365)
-            assert metrics.sortino_ratio(daily) == pytest.approx(sortino, rel=1e-6)
+            assert metrics.sortino_ratio(daily) == pytest.approx(sortino, rel=1e-9, abs=1e-9)
         time, equity = curve(daily)
         found = metrics.curve_measures(time, equity, 1_000.0)
-        assert found["max_drawdown"] == pytest.approx(-empyrical.max_drawdown(daily), abs=1e-12)
-        assert found["total_return"] == pytest.approx(empyrical.cum_returns_final(daily))
-        assert found["volatility"] == pytest.approx(
-            empyrical.annual_volatility(daily, annualization=365), rel=1e-6
-        )
-        assert found["annual_return"] == pytest.approx(
-            empyrical.annual_return(daily, annualization=365), rel=1e-6, abs=1e-9
-        )
+        theirs = {
+            "max_drawdown": -empyrical.max_drawdown(daily),
+            "total_return": empyrical.cum_returns_final(daily),
+            "volatility": empyrical.annual_volatility(daily, annualization=365),
+            "annual_return": empyrical.annual_return(daily, annualization=365),
+        }
+        if theirs["max_drawdown"] > 1e-4:
+            theirs["calmar"] = empyrical.calmar_ratio(daily, annualization=365)
+        for name, value in theirs.items():
+            assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+def test_measures_of_trades_and_drawdowns_equal_those_of_backtesting_py() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pandas as pd
+        from backtesting import _stats
+
+    rng = np.random.default_rng(4)
+    bars, count = 2_000, 80
+    equity = 1_000.0 * np.cumprod(1.0 + np.r_[0.0, rng.normal(0.0, 0.004, bars - 1)])
+    time = START + HOUR_NS * np.arange(1, bars + 1, dtype=np.int64)
+    entry = np.arange(count) * 25
+    held = rng.integers(1, 24, count)
+    trades = np.zeros(count, TRADE)
+    trades["net"] = rng.normal(0.3, 10.0, count)
+    trades["opened_at"], trades["closed_at"] = time[entry], time[entry + held]
+    exposure = np.zeros(bars)
+    for first, length in zip(entry, held, strict=True):
+        exposure[first : first + length + 1] = 0.5
+    index = pd.to_datetime(time)
+    told = pd.DataFrame({
+        "EntryBar": entry, "ExitBar": entry + held, "PnL": trades["net"],
+        "ReturnPct": trades["net"], "Duration": index[entry + held] - index[entry],
+    })  # fmt: skip
+    prices = pd.DataFrame({"Close": np.full(bars, 100.0)}, index=index)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = _stats.compute_stats(told, equity, prices, None)
+    mine = metrics.measure(
+        time, equity, 1_000.0, trades=trades, fills=np.zeros(0, FILL), exposure=exposure
+    )
+    expected = {
+        "win_rate": theirs["Win Rate [%]"] / 100.0,
+        "profit_factor": theirs["Profit Factor"],
+        "expectancy": theirs["Expectancy [%]"] / 100.0,
+        "average_holding_hours": told["Duration"].mean() / pd.Timedelta(hours=1),
+        "trades": theirs["# Trades"],
+        "exposure": theirs["Exposure Time [%]"] / 100.0,
+        "max_drawdown": -theirs["Max. Drawdown [%]"] / 100.0,
+        "drawdown_days": theirs["Max. Drawdown Duration"] / pd.Timedelta(days=1),
+        "total_return": theirs["Return [%]"] / 100.0,
+    }
+    for name, value in expected.items():
+        assert mine[name] == pytest.approx(value, rel=1e-9), name
 
 
 def test_a_bar_that_closes_at_midnight_belongs_to_the_day_it_ends() -> None:

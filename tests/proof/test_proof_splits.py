@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from riposte.errors import InputError
 from riposte.market.interval import DAY_NS, HOUR_NS
-from riposte.proof.splits import Fold, training_rows, walk_forward
+from riposte.proof.splits import Fold, Span, training_rows, walk_forward
 
 
 def ns(year: int, month: int, day: int = 1) -> int:
@@ -49,9 +49,16 @@ def test_folds_lie_in_the_range_and_never_test_before_they_have_trained(
         assert later.test_start > earlier.test_start
 
 
+def test_the_last_folds_are_those_of_the_whole_walk() -> None:
+    whole = walk_forward(ns(2020, 1), ns(2021, 1))
+    assert walk_forward(ns(2020, 1), ns(2021, 1), last=2) == whole[-2:]
+
+
 def test_too_little_history_is_said() -> None:
     with pytest.raises(InputError, match="6 months to train"):
         walk_forward(ns(2020, 1), ns(2020, 5))
+    with pytest.raises(InputError, match="the last 7 folds are wanted, but the data holds only 6"):
+        walk_forward(ns(2020, 1), ns(2021, 1), last=7)
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 72)), min_size=1, max_size=50),
@@ -59,7 +66,7 @@ def test_too_little_history_is_said() -> None:
 def test_no_row_whose_label_was_open_at_the_embargo_is_learned_from(
     rows: list[tuple[int, int]], embargo: int
 ) -> None:
-    fold = Fold(0, 100 * HOUR_NS, 300 * HOUR_NS, 300 * HOUR_NS, 400 * HOUR_NS)
+    fold = Fold(0, 100 * HOUR_NS, 300 * HOUR_NS, (Span(300 * HOUR_NS, 400 * HOUR_NS),))
     time = np.array([t for t, _ in rows]) * HOUR_NS
     end = time + np.array([h for _, h in rows]) * HOUR_NS
     kept = training_rows(fold, time, end, embargo * HOUR_NS)

@@ -24,8 +24,8 @@ any market and the rule knows nothing of what came after the window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -109,12 +109,17 @@ def fit_regime_rule(
 ) -> RegimeRule:
     """Fit the thresholds on the frames of a training window: nothing outside their rows is looked at.
 
+    Several frames of one symbol are pieces of its window, with something left out between them.
+
     Raises:
         DataError: if a frame has too few rows with a whole window around them.
     """
     windows = windows or RegimeWindows()
     several = [frames] if isinstance(frames, MarketFrame) else list(frames)
-    return RegimeRule(windows, {frame.symbol: _thresholds(frame, windows) for frame in several})
+    pieces: dict[str, list[MarketFrame]] = {}
+    for frame in several:
+        pieces.setdefault(frame.symbol, []).append(frame)
+    return RegimeRule(windows, {name: _thresholds(of, windows) for name, of in pieces.items()})
 
 
 def regime_labels(frame: MarketFrame, rule: RegimeRule) -> RegimeLabels:
@@ -148,12 +153,12 @@ def regime_labels(frame: MarketFrame, rule: RegimeRule) -> RegimeLabels:
     return RegimeLabels(label, frame.close_time + ahead * frame.interval.ns)
 
 
-def _thresholds(frame: MarketFrame, windows: RegimeWindows) -> Thresholds:
-    m = _measures(frame, windows)
+def _thresholds(frames: Sequence[MarketFrame], windows: RegimeWindows) -> Thresholds:
+    m = _joined([_measures(frame, windows) for frame in frames])
     whole = np.isfinite(m.trend)
     if whole.sum() < _LEAST_ROWS:
         raise DataError(
-            f"{frame.symbol} {frame.interval}: only {int(whole.sum())} bars have a whole regime "
+            f"{frames[0].symbol} {frames[0].interval}: only {int(whole.sum())} bars have a whole regime "
             f"window around them, {_LEAST_ROWS} are needed"
         )
     escapes = m.escape[whole & (m.escape > 0.0)]
@@ -169,6 +174,15 @@ def _thresholds(frame: MarketFrame, windows: RegimeWindows) -> Thresholds:
         low=quantile(m.volatility, windows.low_quantile),
         calm=quantile(m.volatility_behind, windows.calm_quantile),
         escape=float(np.quantile(escapes, windows.escape_quantile)) if len(escapes) else np.inf,
+    )
+
+
+def _joined(parts: Sequence[_Measures]) -> _Measures:
+    return _Measures(
+        *(
+            np.concatenate([getattr(part, each.name) for part in parts])
+            for each in fields(_Measures)
+        )
     )
 
 

@@ -101,24 +101,26 @@ def training_set(
 ) -> tuple[TrainingSet, int]:
     """The rows of all symbols that the fold may learn from, in time order; and how many were purged.
 
-    A row is purged if its horizon had not ended ``embargo_ns`` before the test, whether or not a barrier
-    was reached earlier: keeping only the early ones would show the model fast outcomes alone.
-    ``forecast_ns``: horizon of the forward returns to learn, None for none; those not known by then are
-    missing. ``weighting``: rows count by how unique their label is, or by that and by how much the price
+    A row is purged if its horizon comes within ``embargo_ns`` of a test span and its labels, or had not
+    ended with the training window, whether or not a barrier was reached earlier: keeping only the early
+    ones would show the model fast outcomes alone. ``forecast_ns``: horizon of the forward returns to
+    learn, None for none; those that come as close are missing, and so are regime labels. ``weighting``: rows count by how unique their label is, or by that and by how much the price
     moved in its life.
     """
-    rule = fit_regime_rule([each.frame.between(fold.train_start, fold.train_end) for each in data])
+    rule = fit_regime_rule(
+        [each.frame.between(span.start, span.end) for each in data for span in fold.learned()]
+    )
     parts: list[dict[str, NDArray[np.generic]]] = []
     purged = 0
     for index, each in enumerate(data):
         time = each.frame.close_time
         known = each.usable & each.labels.known
-        inside = known & (time >= fold.train_start) & (time < fold.train_end)
+        inside = known & (time >= fold.train_start) & (time < fold.train_end) & ~fold.tests(time)
         keep = inside & training_rows(fold, time, each.settled, embargo_ns)
         purged += int(inside.sum() - keep.sum())
         regimes = regime_labels(each.frame, rule)
-        settled = regimes.end_time <= fold.test_start - embargo_ns
-        regime = np.where(settled, regimes.label, -1).astype(np.int8)
+        clear = fold.clear(time - rule.windows.behind_ns, regimes.end_time, embargo_ns)
+        regime = np.where(clear, regimes.label, -1).astype(np.int8)
         lives = time[keep], each.labels.end_time[keep]
         weight = uniqueness(*lives)
         ahead: dict[str, NDArray[np.generic]] = {}
@@ -128,9 +130,8 @@ def training_set(
             weight = weight * return_attribution(*lives, time, moved)
         if forecast_ns is not None:
             ends = forward_end(each.frame, forecast_ns)
-            early = ends <= fold.test_start - embargo_ns
             ahead["forward_return"] = np.where(
-                early, forward_return(each.frame, forecast_ns), np.nan
+                fold.clear(time, ends, embargo_ns), forward_return(each.frame, forecast_ns), np.nan
             )[keep]
             ahead["forward_end"] = ends[keep]
         parts.append(

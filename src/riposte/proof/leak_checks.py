@@ -4,7 +4,7 @@ Each check is a pure function that returns what it found, in words; nothing foun
 
 * :func:`prove_causal`: a pipeline from frame to decisions says the same without the future, and with
   another one;
-* :func:`check_fold`: the rows a fold learned from were decided and settled before its test;
+* :func:`check_fold`: the rows a fold learned from were decided and settled clear of its tests;
 * :func:`fit_scope`: what was fitted (a scaler, an encoder, a projection) saw nothing but its rows;
 * :func:`too_good`: no single feature tells the label better than any honest one could.
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from riposte.errors import DataError
 from riposte.features.causality import mutated
+from riposte.labels.regimes import RegimeWindows
 from riposte.layers.contract import Classes, Signals, TrainingSet
 from riposte.layers.splits import forward_splits, purged_splits
 from riposte.market.frame import Floats, MarketFrame, Times
@@ -38,6 +39,7 @@ Decisions = Mapping[str, NDArray[Any]]
 # is a side at all: volatility foretells that honestly, and much better.
 SIDE_BOUND = 0.65
 MOVE_BOUND = 0.90
+REGIME_BEHIND_NS = RegimeWindows().behind_ns
 _BINS = 20
 _STRETCHES = 4
 _LEAST_ROWS = 60
@@ -126,34 +128,47 @@ def refuse_leaks(leaks: Sequence[Leak]) -> None:
 
 
 def check_fold(rows: TrainingSet, fold: Fold, embargo_ns: int) -> tuple[Leak, ...]:
-    """Whether the rows a fold learned from were decided and settled before its test.
+    """Whether what a fold learned from is clear of its tests.
 
-    A label that was still open ``embargo_ns`` before the test was made of test prices; the same holds
-    for the regime labels that are known.
+    A row that was decided in a test, a label that was open within ``embargo_ns`` of a test or of the
+    labels of its rows, and a regime label (as far as it is known) or forward return whose window comes
+    as close, were made of the test's prices.
     """
-    last = fold.test_start - embargo_ns
-    known = rows.regime_label >= 0
-    checks = (
-        ("decision", rows.time, rows.time >= fold.train_end, fold.train_end),
-        ("label", rows.label_end, rows.label_end > last, last),
-        ("regime label", rows.regime_end, known & (rows.regime_end > last), last),
-    )
+    lives = [
+        ("label", rows.time, rows.label_end, np.ones(len(rows), np.bool_)),
+        ("regime label", rows.time - REGIME_BEHIND_NS, rows.regime_end, rows.regime_label >= 0),
+    ]
+    if rows.forward_return is not None and rows.forward_end is not None:
+        known = np.isfinite(rows.forward_return)
+        lives.append(("forward return", rows.time, rows.forward_end, known))
     found = []
-    for what, times, late, bound in checks:
-        if late.any():
-            latest = int(times[late].max())
-            verb = "was made" if what == "decision" else "was settled"
-            found.append(
-                Leak(
-                    "fold",
-                    what,
-                    f"fold {fold.index} learned from {int(late.sum()):,} of {len(rows):,} rows whose "
-                    f"{what} {verb} after {format_time(bound)}, the latest by "
-                    f"{format_duration(latest - bound)}: they know prices of its test",
-                    int(rows.time[late][0]),
+    decided = fold.tests(rows.time) | (rows.time >= fold.train_end)
+    if decided.any():
+        found.append(_fold_leak(rows, fold, "decision", decided, "was made in or after its test"))
+    for what, start, end, known in lives:
+        for span in fold.test:
+            opens = span.start - embargo_ns
+            closes = span.end + fold.reach_ns + embargo_ns
+            near = known & (end > opens) & (start < closes)
+            if near.any():
+                deepest = int(np.minimum(end - opens, closes - start)[near].max())
+                words = (
+                    f"was open between {format_time(opens)} and {format_time(closes)}, the longest for "
+                    f"{format_duration(deepest)}"
                 )
-            )
+                found.append(_fold_leak(rows, fold, what, near, words))
+                break
     return tuple(found)
+
+
+def _fold_leak(rows: TrainingSet, fold: Fold, what: str, near: Mask, words: str) -> Leak:
+    return Leak(
+        "fold",
+        what,
+        f"fold {fold.index} learned from {int(near.sum()):,} of {len(rows):,} rows whose {what} {words}: "
+        "they know prices of its test",
+        int(rows.time[near][0]),
+    )
 
 
 def fit_scope(

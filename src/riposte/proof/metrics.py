@@ -57,6 +57,7 @@ METRICS: Mapping[str, Metric] = {
 def daily_returns(time: Times, equity: Floats, start_equity: float) -> Floats:
     """Simple returns of UTC days; ``equity[i]`` stood at ``time[i]``. Days without a row count as 0.
 
+    Formula: equity at the day's end / equity at the end of the day before - 1.
     The first return starts from ``start_equity``, so that the costs of the first day are in.
     """
     day = (time - 1) // DAY_NS  # a bar closing at 00:00 belongs to the day it ends
@@ -68,26 +69,41 @@ def daily_returns(time: Times, equity: Floats, start_equity: float) -> Floats:
 
 
 def sharpe_ratio(returns: Floats) -> float:
-    """Mean over standard deviation of daily returns, annualised (Sharpe 1994), no risk-free rate."""
+    """Mean over standard deviation of daily returns, annualised, no risk-free rate; NaN if nothing moves.
+
+    Formula: mean(r) / sd(r) · sqrt(365), sd with n - 1.
+    Source: Sharpe (1994), "The Sharpe Ratio", Journal of Portfolio Management 21(1).
+    """
     spread = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
     return float(np.mean(returns)) / spread * DAYS_PER_YEAR**0.5 if spread > 0.0 else np.nan
 
 
 def sortino_ratio(returns: Floats) -> float:
-    """Mean over downside deviation (root mean square of the negative returns), annualised."""
+    """Mean over downside deviation of daily returns, annualised; NaN if no day lost.
+
+    Formula: mean(r) / sqrt(mean(min(r, 0)²)) · sqrt(365), the mean square over all days.
+    Source: Sortino and Price (1994), "Performance Measurement in a Downside Risk Framework", Journal of
+    Investing 3(3).
+    """
     downside = float(np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2))) if len(returns) else 0.0
     return float(np.mean(returns)) / downside * DAYS_PER_YEAR**0.5 if downside > 0.0 else np.nan
 
 
 def drawdown(equity: Floats, start_equity: float) -> Floats:
-    """Fall from the highest equity so far, as a positive fraction, one per row."""
+    """Fall from the highest equity so far, as a positive fraction, one per row.
+
+    Formula: 1 - equity / max(start equity, equity up to the row). Open positions are in it.
+    """
     peak = np.maximum.accumulate(np.maximum(equity, start_equity))
     fall: Floats = 1.0 - equity / peak
     return fall
 
 
 def longest_drawdown_days(time: Times, equity: Floats, start_equity: float) -> float:
-    """Longest stretch below an earlier peak, in days; an unfinished one counts to the end."""
+    """Longest stretch below an earlier peak, in days; an unfinished one counts to the end.
+
+    Formula: the longest time from one row at the highest equity so far to the next.
+    """
     peak = np.maximum.accumulate(np.maximum(equity, start_equity))
     at_peak = time[equity >= peak]
     marks = np.concatenate([time[:1], at_peak, time[-1:]])
@@ -95,7 +111,12 @@ def longest_drawdown_days(time: Times, equity: Floats, start_equity: float) -> f
 
 
 def trade_measures(trades: Records) -> dict[str, float]:
-    """Win rate, profit factor, averages and holding time of closed trades, net of their costs."""
+    """Win rate, profit factor, averages and holding time of closed trades, net of their costs.
+
+    Formulas, over net results x in USDT: win rate, share of x > 0; profit factor, sum of x > 0 over minus
+    the sum of x <= 0; average win and loss, means of these; expectancy, mean of all; holding, mean time
+    from opening to closing, hours. Each is NaN where it divides by nothing.
+    """
     net = trades["net"]
     wins, losses = net[net > 0.0], net[net <= 0.0]
     lost = float(-losses.sum())
@@ -112,7 +133,12 @@ def trade_measures(trades: Records) -> dict[str, float]:
 
 
 def curve_measures(time: Times, equity: Floats, start_equity: float) -> dict[str, float]:
-    """Return, risk and drawdown of an equity curve."""
+    """Return, risk and drawdown of an equity curve.
+
+    Formulas, over n daily returns r: total return, last / start equity - 1; annual return,
+    (1 + total)^(365 / n) - 1; volatility, sd(r) · sqrt(365); Calmar, annual return / largest drawdown
+    (Young 1991, "Calmar Ratio: A Smoother Tool", Futures 20(1), over the whole record).
+    """
     returns = daily_returns(time, equity, start_equity)
     total = float(equity[-1]) / start_equity - 1.0
     years = len(returns) / DAYS_PER_YEAR
@@ -140,7 +166,11 @@ def measure(
     fills: Records,
     exposure: Floats,
 ) -> dict[str, float]:
-    """All of :data:`METRICS` for a run."""
+    """All of :data:`METRICS` for a run.
+
+    Beyond the curve's and the trades' measures: exposure, share of rows with a position open; turnover,
+    traded value / mean equity / years; fees, funding paid (negative: received) and slippage in USDT.
+    """
     traded = float((fills["quantity"] * fills["price"]).sum())
     years = (float(time[-1]) - float(time[0])) / (DAYS_PER_YEAR * DAY_NS) or np.nan
     found = curve_measures(time, equity, start_equity) | trade_measures(trades)

@@ -49,7 +49,7 @@ def training_rows_until_now(
     ]
     start = min(int(frame.open_time[0]) for frame in frames)
     end = max(int(frame.close_time[-1]) for frame in frames) + 1
-    rows, _ = training_set(data, Fold(0, start, end, end, end), 0, plan.stack.forecast_horizon_ns)
+    rows, _ = training_set(data, Fold(0, start, end, ()), 0, plan.stack.forecast_horizon_ns)
     versions = {name: features.specs[name].version for name in wanted}
     return selected(rows, plan.selection, versions)
 

@@ -73,10 +73,8 @@ def quiet(rows: int) -> Signals:
 
 
 def test_rows(each: SymbolData, fold: Fold) -> Rows:
-    """Frame rows decided inside the fold's test window for which a signal can be asked."""
-    time = each.frame.close_time
-    inside = each.usable & (time >= fold.test_start) & (time < fold.test_end)
-    return np.flatnonzero(inside).astype(np.int64)
+    """Frame rows decided inside the fold's test spans for which a signal can be asked."""
+    return np.flatnonzero(each.usable & fold.tests(each.frame.close_time)).astype(np.int64)
 
 
 def run_fold(fold: Fold, task: Task) -> FoldOutput:

@@ -29,7 +29,7 @@ from riposte.market.frame import Floats, MarketFrame
 from riposte.market.interval import DAY_NS
 from riposte.proof.dataset import SymbolData, columns_of, prepare, selected, training_set
 from riposte.proof.leak_checks import check_fold, refuse_leaks
-from riposte.proof.splits import Fold
+from riposte.proof.splits import Fold, Span
 from riposte.proof.study import StudyPlan
 from riposte.proof.walkforward import test_rows
 
@@ -111,7 +111,7 @@ def stages_of(
         )
     first = int(times.min())
     folds = [
-        Fold(index, first, start, start, stop)
+        Fold(index, first, start, (Span(start, stop),))
         for index, (start, stop) in enumerate(forward_splits(np.sort(times), splits))
     ]
     return tuple(_stage(data, fold, plan, versions) for fold in folds)
