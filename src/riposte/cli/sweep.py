@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,14 @@ from riposte.market.series import format_time
 from riposte.proof.metrics import METRICS
 from riposte.proof.single import load_model, unseen_inputs
 from riposte.proof.study import StudyPlan, walk
-from riposte.proof.sweep import Swept, Value, Verdict, judge, sweep
+from riposte.proof.sweep import Swept, Value, Verdict, compile_engine, judge, sweep
 from riposte.proof.trials import Trial, settings_hash
 from riposte.settings.convert import plan_of
 from riposte.settings.schema import Settings
-from riposte.settings.sweep import Dimension, SweepPlan, read_sweep, variants_of
+from riposte.settings.sweep import SweepPlan, read_sweep, variants_of, written
 
 _SHOWN = 10
-_COLUMNS = ("sharpe", "total_return", "max_drawdown", "win_rate", "trades")
+_COLUMNS = ("total_return", "max_drawdown", "win_rate", "trades")
 _CONVINCING = 0.95
 # The open-interest rule's own threshold is a confidence in the engine's eyes: every score may speak, and
 # position.min_confidence decides which is acted on.
@@ -65,6 +64,9 @@ def sweep_settings(
             shown("sets", judged, wanted)
 
         inputs = _inputs(settings, market, plan, chosen, model, shown)
+        shown("compiling what is not compiled yet", 0, 1)
+        compile_engine(inputs, variants[0])
+        shown("compiling what is not compiled yet", 1, 1)
         began = time.monotonic()
         try:
             swept = sweep(inputs, variants, workers=workers_of(settings), progress=report)
@@ -116,23 +118,25 @@ def _show(
     swept: Swept, verdict: Verdict, chosen: SweepPlan, inputs: MarketInputs, took: float
 ) -> None:
     count = len(swept.variants)
-    shown = list(dict.fromkeys([*verdict.ranked[:_SHOWN], 0]))
     rows = [
         (
-            "configured" if index == 0 else str(index),
-            *(_measure(name, swept, index) for name in _COLUMNS),
+            "as configured" if index == 0 else str(index),
+            number(float(swept.metrics["sharpe"][index])),
             percent(float(verdict.deflated[index])),
-            *(_value(swept.variants[index].values, each) for each in chosen.dimensions),
+            *(_measure(name, swept, index) for name in _COLUMNS),
         )
-        for index in shown
+        for index in dict.fromkeys([*verdict.ranked[:_SHOWN], 0])
     ]
-    labels = [METRICS[name].label for name in _COLUMNS]
-    columns = ("set", *labels, "deflated", *(each.key.partition(".")[2] for each in chosen.dimensions))
+    columns = ("set", "Sharpe", "deflated", "return", "drawdown", "win rate", "trades")
     title = (
-        f"The best of {number(count, 0)} sets by Sharpe, {format_time(int(inputs.time[0]))} to "
-        f"{format_time(int(inputs.time[-1]))}, signals of {_SIGNALS[chosen.how.signals]}"
+        f"The best of {number(count, 0)} sets by Sharpe, signals of {_SIGNALS[chosen.how.signals]},\n"
+        f"{format_time(int(inputs.time[0]))} to {format_time(int(inputs.time[-1]))}"
     )
     out.print(table(title, columns, rows))
+    best = verdict.ranked[0]
+    if best:
+        values = written(chosen, swept.variants[best].values)
+        out.print(f"Set {best}: " + ", ".join(f"{k} = {_text(v)}" for k, v in values.items()))
     out.print(_warning(swept, verdict))
     bars = len(inputs.time) * len(inputs.symbols) * count
     out.print(f"[dim]{number(bars / 1e6, 0)} million bars in {number(took, 1)} s.[/]")
@@ -146,11 +150,8 @@ def _measure(name: str, swept: Swept, index: int) -> str:
     return number(value, 0 if unit == "count" else 2)
 
 
-def _value(values: Mapping[str, Value], of: Dimension) -> str:
-    if of.key not in values:
-        return "as is"
-    value = of.written(values[of.key])
-    return str(value).lower() if isinstance(value, bool | str) else f"{value:.4g}"
+def _text(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value).lower()
 
 
 def _warning(swept: Swept, verdict: Verdict) -> str:
@@ -192,11 +193,7 @@ def _as_json(
         "sets": [
             {
                 "set": index,
-                "values": {
-                    each.key: each.written(variant.values[each.key])
-                    for each in chosen.dimensions
-                    if variant.values
-                },
+                "values": written(chosen, variant.values),
                 "deflated_sharpe": float(verdict.deflated[index]),
                 **{name: float(column[index]) for name, column in swept.metrics.items()},
             }

@@ -15,6 +15,7 @@ from riposte.proof.trials import (
     FIRST,
     Kind,
     Trial,
+    distinct,
     line,
     line_hash,
     read_chain,
@@ -35,9 +36,9 @@ def trials(config: ConfigFiles = None, json: Json = False) -> None:
     """Verify the log of every attempt, and count what it holds."""
     found = read_chain(log_of(Given(config=config).load().settings).lines())
     counts = Counter(trial.kind for trial in found)
-    different = {
-        kind: len({(t.settings, t.data) for t in found if t.kind == kind}) for kind in counts
-    }
+    different: Counter[str] = Counter()
+    for (kind, _, _), judged in distinct(found).items():
+        different[kind] += judged
     if json:
         print_json(
             {kind: {"runs": counts[kind], "different": different[kind]} for kind in sorted(counts)}

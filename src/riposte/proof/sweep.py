@@ -31,6 +31,9 @@ from riposte.proof.metrics import DAYS_PER_YEAR, METRICS, daily_returns, measure
 Value = float | int | str | bool
 Progress = Callable[[int, int], None]
 
+# Ways to halve the history grow with its blocks: 924 of twelve. Sixteen would take longer than the sweep.
+_BLOCKS = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -120,6 +123,14 @@ def sweep(
     )
 
 
+def compile_engine(inputs: MarketInputs, variant: Variant) -> None:
+    """Trade one bar, so that what is compiled at first use is compiled."""
+    first = dataclasses.replace(
+        inputs, time=inputs.time[:1], bars=inputs.bars[:1], signals=inputs.signals[:1]
+    )
+    run(first, variant.engine)
+
+
 def _trade(
     inputs: MarketInputs, signals: Records, variant: Variant
 ) -> tuple[Mapping[str, float], Floats]:
@@ -151,11 +162,12 @@ def judge(swept: Swept, earlier: int = 0) -> Verdict:
     variance = sharpe.variance_of(ratios)
     deflated = np.array([sharpe.deflated_sharpe_ratio(e, trials, variance) for e in estimates])
     lucky = sharpe.expected_maximum_sharpe(trials, variance)
-    blocks = overfitting.blocks_for(len(swept.returns))
+    blocks = overfitting.blocks_for(len(swept.returns), most=_BLOCKS)
     comparable = len(estimates) > 1 and blocks > 0
     return Verdict(
         ranked=tuple(
-            int(i) for i in np.argsort(-np.nan_to_num(np.array(ratios), nan=-math.inf), kind="stable")
+            int(i)
+            for i in np.argsort(-np.nan_to_num(np.array(ratios), nan=-math.inf), kind="stable")
         ),
         trials=trials,
         lucky_sharpe=lucky * DAYS_PER_YEAR**0.5,

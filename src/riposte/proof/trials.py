@@ -104,22 +104,28 @@ def _trial(record: Mapping[str, Any]) -> Trial:
     return Trial(**{**record, "symbols": tuple(record["symbols"]), "scores": scores})
 
 
+def distinct(trials: Iterable[Trial]) -> dict[tuple[Kind, str, str], int]:
+    """How many variants were judged, by kind, settings and data: the same again counts once, and of a
+    sweep the run with the most sets counts, with every one."""
+    found: dict[tuple[Kind, str, str], int] = {}
+    for trial in trials:
+        key = (trial.kind, trial.settings, trial.data)
+        found[key] = max(trial.sets, found.get(key, 0))
+    return found
+
+
 def variants(trials: Iterable[Trial], like: Trial) -> int:
     """How many other variants were judged on data that overlaps that of ``like``.
 
-    The same settings on the same data count once however often they are run, and not at all if they
-    are those of ``like`` itself; of a sweep the run with the most sets counts, with every one. Trainings
-    are not judged on data, so they do not count.
+    Those of ``like`` itself do not count, nor do trainings, which are not judged on data.
     """
-    judged: dict[tuple[str, str, str], int] = {}
-    for trial in trials:
-        if (
-            trial.kind != "train"
-            and set(trial.symbols) & set(like.symbols)
-            and trial.start_ns < like.stop_ns
-            and like.start_ns < trial.stop_ns
-        ):
-            key = (trial.kind, trial.settings, trial.data)
-            judged[key] = max(trial.sets, judged.get(key, 0))
+    judged = distinct(
+        trial
+        for trial in trials
+        if trial.kind != "train"
+        and set(trial.symbols) & set(like.symbols)
+        and trial.start_ns < like.stop_ns
+        and like.start_ns < trial.stop_ns
+    )
     own = judged.pop((like.kind, like.settings, like.data), 0)
     return sum(judged.values()) + max(own - like.sets, 0)

@@ -34,7 +34,7 @@ from pydantic import Field, ValidationError
 
 from riposte.engine.parameters import NEVER
 from riposte.errors import InputError, nearest
-from riposte.market.interval import MINUTE_NS, format_duration
+from riposte.market.interval import INTERVALS, format_duration
 from riposte.proof.sweep import Value, Variant
 from riposte.proof.tuning.space import Range
 from riposte.settings.convert import barriers_of, engine_of
@@ -64,18 +64,18 @@ class SweepSettings(Section):
 class Dimension:
     """One key that is varied: its ``choices``, or its ``allowed`` numbers with how many a grid takes.
 
-    A ``duration`` is in ns; in a range, in whole minutes.
+    A duration is in ns, in a range a multiple of ``bar_ns``; what is none has 0 there.
     """
 
     key: str
     choices: tuple[Value, ...] = ()
     allowed: Range | None = None
     steps: int = 0
-    duration: bool = False
+    bar_ns: int = 0
 
     def written(self, value: Value) -> Value:
         """The value as the settings' file has it."""
-        if not self.duration:
+        if not self.bar_ns:
             return value
         return "never" if value == NEVER else format_duration(int(value))
 
@@ -102,7 +102,7 @@ class Dimension:
         else:
             value = low + place * (high - low)
         if self.allowed.whole:
-            unit = MINUTE_NS if self.duration else 1
+            unit = self.bar_ns or 1
             value = round(value / unit) * unit
             return int(min(max(value, low), high))
         return float(min(max(value, low), high))
@@ -175,7 +175,7 @@ def read_sweep(path: Path, settings: Settings, *, sets: int | None = None) -> Sw
     if not problems and not dimensions:
         problems.append(f"{path}: nothing is varied: name keys of {', '.join(SWEPT_SECTIONS)}")
     if problems:
-        raise InputError("; ".join(problems), hint="docs/sweep.md shows a sweep file")
+        raise InputError("; ".join(problems), hint="docs/sweep.md explains the file of a sweep")
     return SweepPlan(how, tuple(dimensions))
 
 
@@ -186,6 +186,11 @@ def variants_of(settings: Settings, plan: SweepPlan) -> tuple[Variant, ...]:
         InputError: if a set is one that the settings refuse although each of its values is allowed.
     """
     return tuple(_variant(settings, values) for values in plan.values())
+
+
+def written(plan: SweepPlan, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values of a set as the settings' file has them."""
+    return {d.key: d.written(values[d.key]) for d in plan.dimensions if d.key in values}
 
 
 def _variant(settings: Settings, values: Mapping[str, Value]) -> Variant:
@@ -280,7 +285,7 @@ def _dimension(key: str, given: Any, settings: Settings, *, grid: bool) -> Dimen
     if not listed:
         raise ValueError("name at least one value")
     choices = tuple(_accepted(key, value, settings) for value in listed)
-    return Dimension(key, choices, duration=_is_duration(listed[0], choices[0]))
+    return Dimension(key, choices, bar_ns=_unit(listed[0], choices[0], settings))
 
 
 def _ranged(key: str, given: Mapping[str, Any], settings: Settings, *, grid: bool) -> Dimension:
@@ -306,13 +311,14 @@ def _ranged(key: str, given: Mapping[str, Any], settings: Settings, *, grid: boo
         key,
         allowed=Range(low, high, log=log, whole=whole),
         steps=steps,
-        duration=_is_duration(given["from"], low),
+        bar_ns=_unit(given["from"], low, settings),
     )
 
 
-def _is_duration(written: Any, taken: Value) -> bool:
-    """Durations are written as text and taken as ns."""
-    return isinstance(written, str) and isinstance(taken, int)
+def _unit(written: Any, taken: Value, settings: Settings) -> int:
+    """The length of a bar for a duration, which is written as text and taken as ns; else 0."""
+    duration = isinstance(written, str) and isinstance(taken, int)
+    return INTERVALS[settings.data.interval].ns if duration else 0
 
 
 def _accepted(key: str, value: Any, settings: Settings) -> Value:
