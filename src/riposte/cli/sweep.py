@@ -118,14 +118,16 @@ def _show(
     swept: Swept, verdict: Verdict, chosen: SweepPlan, inputs: MarketInputs, took: float
 ) -> None:
     count = len(swept.variants)
+    ratios = swept.metrics["sharpe"]
+    traded = [index for index in verdict.ranked if np.isfinite(ratios[index])]
     rows = [
         (
             "as configured" if index == 0 else str(index),
-            number(float(swept.metrics["sharpe"][index])),
+            number(float(ratios[index])),
             percent(float(verdict.deflated[index])),
             *(_measure(name, swept, index) for name in _COLUMNS),
         )
-        for index in dict.fromkeys([*verdict.ranked[:_SHOWN], 0])
+        for index in dict.fromkeys([*traded[:_SHOWN], 0])
     ]
     columns = ("set", "Sharpe", "deflated", "return", "drawdown", "win rate", "trades")
     title = (
@@ -134,10 +136,13 @@ def _show(
     )
     out.print(table(title, columns, rows))
     best = verdict.ranked[0]
-    if best:
+    if best and traded:
         values = written(chosen, swept.variants[best].values)
         out.print(f"Set {best}: " + ", ".join(f"{k} = {_text(v)}" for k, v in values.items()))
-    out.print(_warning(swept, verdict))
+    if len(traded) < count:
+        out.print(f"{number(count - len(traded), 0)} of the sets made nothing and lost nothing.")
+    if traded:
+        out.print(_warning(swept, verdict))
     bars = len(inputs.time) * len(inputs.symbols) * count
     out.print(f"[dim]{number(bars / 1e6, 0)} million bars in {number(took, 1)} s.[/]")
 

@@ -180,11 +180,7 @@ def read_sweep(path: Path, settings: Settings, *, sets: int | None = None) -> Sw
 
 
 def variants_of(settings: Settings, plan: SweepPlan) -> tuple[Variant, ...]:
-    """What the engine is told in each set.
-
-    Raises:
-        InputError: if a set is one that the settings refuse although each of its values is allowed.
-    """
+    """What the engine is told in each set."""
     return tuple(_variant(settings, values) for values in plan.values())
 
 
