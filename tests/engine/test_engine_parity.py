@@ -40,7 +40,6 @@ RULE_SETS = {
     "crossings, stop and target": Rules(trend=False, reversal=False, stop=0.012, target=0.02),
     "the same without fees": Rules(trend=False, reversal=False, stop=0.012, target=0.02, fee=0.0),
     "trend, reversal exits": Rules(trend=True, reversal=True),
-    "crossings, time exits": Rules(trend=False, reversal=False, hours=30),
     "trend, reversal and time exits": Rules(trend=True, reversal=True, hours=12),
 }
 
