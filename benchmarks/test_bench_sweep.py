@@ -33,7 +33,7 @@ WIDE = """
 [position]
 min_confidence = { from = 0.55, to = 0.85 }
 sizing = ["confidence", "fixed-fraction", "volatility-target", "fractional-kelly"]
-partial_at = [0.0, 0.5]
+partial_at = [[], [0.5]]
 trail_after = { from = 0.0, to = 2.0 }
 trail_distance = { from = 0.5, to = 2.0 }
 add_after = [0.0, 1.0]
@@ -61,7 +61,14 @@ def inputs(market_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Marke
     plan = plan_of(Settings())
     spoken = [open_interest_signals(frame, 1e-9) for frame in frames]
     instruments = [instrument_for(symbol) for symbol in SYMBOLS]
-    return market_inputs(frames, spoken, plan.barriers, instruments, windows=plan.windows)
+    return market_inputs(
+        frames,
+        spoken,
+        plan.barriers,
+        instruments,
+        windows=plan.windows,
+        portfolio=plan.portfolio,
+    )
 
 
 def peak_mib() -> float:

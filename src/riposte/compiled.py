@@ -86,12 +86,24 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return _compile(function, inline="always")
 
 
-def _compile(function: Callable[P, R], inline: Literal["never", "always"]) -> Callable[P, R]:
+def borrowing(function: Callable[P, R]) -> Callable[P, R]:
+    """Like :func:`compiled`, for functions that make no array: those they are given they borrow, uncounted.
+
+    Counting the references of every array at every call is a fifth of the time of a step of the engine.
+    """
+    return _compile(function, inline="never", _nrt=False)
+
+
+def _compile(
+    function: Callable[P, R], inline: Literal["never", "always"], **options: Any
+) -> Callable[P, R]:
     room = _room_of(function)
     before = _numba_config.CACHE_DIR
     _numba_config.CACHE_DIR = str(cache_root() / f"{room.name}-{room_fingerprint(room)}")
     try:
-        decorated = numba.njit(cache=True, nogil=True, error_model="numpy", inline=inline)(function)
+        decorated = numba.njit(
+            cache=True, nogil=True, error_model="numpy", inline=inline, **options
+        )(function)
     finally:
         _numba_config.CACHE_DIR = before
     return cast(Callable[P, R], decorated)

@@ -1,4 +1,4 @@
-"""The report in a real browser: no error, nothing fetched, nothing wider than a phone."""
+"""The reports in a real browser: no error, nothing fetched, nothing wider than a phone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 import pytest
 from rich.console import Console
+from several_studies import record
+from several_studies import study as made_up_study
 
 from riposte.engine.parameters import EngineConfig, PositionRules
 from riposte.layers.stack import StackConfig
@@ -18,6 +20,9 @@ from riposte.market.assemble import assemble
 from riposte.market.barriers import Barriers
 from riposte.market.instrument import instrument_for
 from riposte.market.interval import DAY_NS, HOUR_NS, parse_interval
+from riposte.proof.chance.study import Resampling
+from riposte.proof.comparison.compare import compare
+from riposte.proof.comparison.page import render as render_comparison
 from riposte.proof.report import as_json, render, summary_table
 from riposte.proof.results import Study
 from riposte.proof.study import Provenance, StudyPlan, run_study
@@ -38,6 +43,7 @@ def study() -> Study:
         stack=StackConfig(),
         random_seeds=2,
         bootstrap_resamples=100,
+        resampling=Resampling(trades=500, markets=20),
     )
     about = Provenance(NASTY, "SYNTHETIC market", False, "now", "0", NASTY, (NASTY,))
     return run_study(frames, [instrument_for("BTCUSDT")], plan, about)
@@ -47,6 +53,17 @@ def study() -> Study:
 def page_file(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render(study), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def comparison_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    studies = [
+        record(name, made_up_study(trades, real_data=False, source="SYNTHETIC"))
+        for name, trades in (("base", 60), (NASTY, 90), ("a_long_name_without_any_space_in_it", 30))
+    ]
+    path = tmp_path_factory.mktemp("comparison") / "comparison.html"
+    path.write_text(render_comparison(compare(studies, created="now", version="0")), "utf-8")
     return path
 
 
@@ -71,9 +88,11 @@ def browser() -> Iterator[Any]:
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["page_file", "comparison_file"])
 def test_it_opens_without_an_error_and_fits(
-    browser: Any, page_file: Path, width: int, scheme: str
+    browser: Any, request: pytest.FixtureRequest, kind: str, width: int, scheme: str
 ) -> None:
+    page_file: Path = request.getfixturevalue(kind)
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     complaints: list[str] = []
@@ -83,7 +102,11 @@ def test_it_opens_without_an_error_and_fits(
     fetched: list[str] = []
     page.on("request", lambda r: fetched.append(r.url))
     page.goto(page_file.as_uri())
-    page.wait_for_timeout(1_500)
+    page.wait_for_function("document.documentElement.dataset.ready")
+    for chip in page.query_selector_all(".chips button"):
+        chip.click()
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.dataset.ready") == "yes"
     assert complaints == []
     assert all(url.startswith(("file:", "data:", "blob:")) for url in fetched)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -105,10 +128,11 @@ def test_the_json_holds_the_same_study_without_nan(study: Study) -> None:
     assert b"NaN" not in as_json(study)
 
 
-def test_the_terminal_summary_fits_a_hundred_columns(study: Study) -> None:
-    console = Console(width=100, record=True)
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_terminal_summary_fits(study: Study, width: int) -> None:
+    console = Console(width=width, record=True)
     console.print(summary_table(study))
     text = console.export_text()
-    assert max(len(line) for line in text.splitlines()) <= 100
+    assert max(len(line) for line in text.splitlines()) <= width
     for name in ("Riposte", "Buy and hold", "Random entries", "met", "missed"):
         assert name in text

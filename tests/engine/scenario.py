@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from riposte.engine.parameters import Costs, EngineConfig, Limits, Operator, PositionRules
-from riposte.engine.records import BAR, SIGNAL
-from riposte.engine.run import MarketInputs
+from riposte.engine.parameters import (
+    Costs,
+    EngineConfig,
+    Execution,
+    Limits,
+    Operator,
+    PositionRules,
+)
+from riposte.engine.records import BAR, SIGNAL, PortfolioRow, Records
+from riposte.engine.run import MarketInputs, RunResult, run
 from riposte.market.instrument import Instrument, brackets_from_rates
 from riposte.market.interval import HOUR_NS
 
@@ -30,13 +37,16 @@ PLAIN = Instrument(
 )
 
 FREE = Costs(impact=0.0, participation=1.0)
-STEADY = PositionRules(min_confidence=0.5, partial_at=0.0, trail_after=0.0, exit_on_reversal=False)
+STEADY = PositionRules(min_confidence=0.5, partial_at=(), trail_after=0.0, exit_on_reversal=False)
 # Limits so wide that only the ones a test names matter.
 WIDE = Limits(
     margin_fraction=1.0,
     max_leverage=5.0,
     risk_fraction=1.0,
     heat_fraction=1.0,
+    max_correlation=1.0,
+    liquidation_distance=0.0,
+    base_leverage=5.0,
     daily_loss=0.99,
     trades_per_day=10_000,
     losses_in_row=10_000,
@@ -50,14 +60,27 @@ WIDE = Limits(
 )
 
 
+def strangers(symbols: int) -> PortfolioRow:
+    """Nothing is known of the symbols together."""
+    return PortfolioRow(np.where(np.eye(symbols) == 1.0, 1.0, np.nan), np.ones(symbols))
+
+
+def no_finer(symbols: int) -> Records:
+    """No bars inside the bar."""
+    return np.zeros((0, symbols), BAR)
+
+
 def config(
     limits: Limits = WIDE,
     costs: Costs = FREE,
     rules: PositionRules = STEADY,
     operator: Operator | None = None,
     equity: float = 10_000.0,
+    execution: Execution | None = None,
 ) -> EngineConfig:
-    return EngineConfig(limits, costs, rules, operator or Operator(), equity)
+    return EngineConfig(
+        limits, costs, rules, operator or Operator(), equity, execution or Execution()
+    )
 
 
 def bars_of(prices: Sequence[Sequence[float]], **fields: Any) -> Any:
@@ -99,3 +122,24 @@ def inputs_of(
     return MarketInputs(
         (instrument.symbol,), (instrument,), HOUR_NS, time, bars[:, None], signals[:, None]
     )
+
+
+CALM = (100.0, 100.0, 100.0, 100.0)
+
+
+def trade(
+    bars: Sequence[Sequence[float]],
+    signal: Mapping[str, Any],
+    *,
+    instrument: Instrument = PLAIN,
+    costs: Costs = FREE,
+    rules: PositionRules = STEADY,
+    limits: Limits = WIDE,
+    execution: Execution | None = None,
+    **fields: Any,
+) -> RunResult:
+    """Signal at the close of a first bar at 100; equity 10,000 and 5x: 50,000 USDT or 500 coins at 100."""
+    records = bars_of([CALM, *bars], **fields)
+    signals = signals_of(len(records), {0: {"stop_loss": 0.1, "take_profit": 0.1, **signal}})
+    chosen = config(limits, costs, rules, execution=execution)
+    return run(inputs_of(records, signals, instrument), chosen)

@@ -7,32 +7,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import FREE, PLAIN, STEADY, WIDE, bars_of, config, inputs_of, signals_of
+from scenario import (
+    CALM,
+    FREE,
+    PLAIN,
+    STEADY,
+    WIDE,
+    bars_of,
+    config,
+    inputs_of,
+    signals_of,
+    trade,
+)
 
 from riposte.engine.enums import Reason, Side
-from riposte.engine.parameters import Costs, PositionRules, TargetOrder
-from riposte.engine.run import RunResult, run
-from riposte.market.instrument import Instrument, brackets_from_rates
+from riposte.engine.parameters import TargetOrder
+from riposte.engine.run import run
+from riposte.market.instrument import brackets_from_rates
 from riposte.market.interval import HOUR_NS
 
-CALM = (100.0, 100.0, 100.0, 100.0)
 LONG, SHORT = int(Side.LONG), int(Side.SHORT)
-
-
-def trade(
-    bars: list[tuple[float, float, float, float]],
-    signal: dict[str, Any],
-    *,
-    instrument: Instrument = PLAIN,
-    costs: Costs = FREE,
-    rules: PositionRules = STEADY,
-    limits: Any = WIDE,
-    **fields: Any,
-) -> RunResult:
-    """Signal at the close of the first bar; equity 10,000 and 5x: 50,000 USDT or 500 coins at 100."""
-    records = bars_of([CALM, *bars], **fields)
-    signals = signals_of(len(records), {0: {"stop_loss": 0.1, "take_profit": 0.1, **signal}})
-    return run(inputs_of(records, signals, instrument), config(limits, costs, rules))
 
 
 # (what, side, bars after the decision, exit reason, exit price); entry at 100, stop and target 10 away
@@ -146,7 +140,9 @@ def liquidated(path: Any, side: int, fee: float = 0.0) -> Any:
     positions[0]["equity_before"] = 10_000.0
     log = new_log(4)
     bar = bars_of([path])[0]
-    match_bar(account, positions[0], instrument, terms_of(config()), 0, bar, HOUR_NS, log)
+    match_bar(
+        account, positions[0], instrument, terms_of(config()), 0, bar, 2_000.0, False, HOUR_NS, log
+    )
     return account, positions[0], log
 
 
@@ -199,7 +195,7 @@ def test_maintenance_uses_the_bracket_of_the_notional() -> None:
 
 
 def test_part_of_the_profit_is_taken_half_way_and_the_stop_moves_to_break_even() -> None:
-    rules = dataclasses.replace(STEADY, partial_at=0.5, partial_share=0.5)
+    rules = dataclasses.replace(STEADY, partial_at=(0.5,), partial_share=(0.5,))
     path = [(100, 106, 99, 104), (104, 104, 99, 99.5)]
     result = trade(path, {"direction": LONG}, rules=rules)
     partial, rest = result.fills[1], result.fills[2]

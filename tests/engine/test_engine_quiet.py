@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import config
+from scenario import config, no_finer, strangers
 from test_engine_invariants import hostile_market, random_config
 
+from riposte.engine.loop import run_bars
 from riposte.engine.parameters import EngineConfig, Operator
-from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
+from riposte.engine.quiet import WATCH
+from riposte.engine.records import BAR, INTENT, instrument_records, new_account, new_positions
 from riposte.engine.run import new_log, terms_of
-from riposte.engine.step import run_bars
 from riposte.market.instrument import INSTRUMENTS
 from riposte.market.interval import DAY_NS, HOUR_NS
 
@@ -33,9 +34,13 @@ def left_behind(
     curves = [np.zeros(steps), np.zeros(steps), np.zeros(steps, np.int8), np.zeros(steps, np.int8)]
     log = new_log(16 * steps)
     before = bars.tobytes()
+    portfolio = strangers(symbols)
     end = run_bars(
-        0, account, positions, pending, time, bars, signals, instruments, terms_of(settings),
-        HOUR_NS, *curves, log, quietly,
+        0, account, positions, pending, time, bars, no_finer(symbols),
+        np.zeros(steps + 1, np.int64), np.zeros(0, np.int8), np.zeros((2, symbols), BAR),
+        np.zeros(symbols, WATCH), signals, instruments,
+        np.zeros(1, np.int64), portfolio.correlation[None], portfolio.weight[None],
+        terms_of(settings, HOUR_NS), HOUR_NS, *curves, log, quietly,
     )  # fmt: skip
     assert end == steps
     assert bars.tobytes() == before

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import PLAIN, START, WIDE, config
+from scenario import PLAIN, START, WIDE, config, strangers
 
 from riposte.engine.accounting import apply_fill, value_account
 from riposte.engine.enums import Halt, Intent, Rule, TradingState
@@ -31,6 +31,7 @@ class Desk:
         self.positions["last_time"] = START
         self.pending = np.zeros(2, INTENT)
         self.ratio = 1.0
+        self.portfolio = strangers(2)
         order = self.pending[0]
         order["kind"], order["side"], order["leverage"] = Intent.ENTER, 1, 5.0
         order["quantity"], order["reference_price"] = 10.0, 100.0
@@ -58,7 +59,15 @@ class Desk:
     def review(self) -> tuple[int, float, float]:
         terms = terms_of(config(self.limits))
         return review(
-            self.account, self.positions, self.pending, 0, INSTRUMENTS, terms, self.ratio, START
+            self.account,
+            self.positions,
+            self.pending,
+            0,
+            INSTRUMENTS,
+            self.portfolio,
+            terms,
+            self.ratio,
+            START,
         )
 
 
@@ -80,6 +89,7 @@ def traded(desk: Desk) -> None:
 
 def hasty(desk: Desk) -> None:
     desk.account["order_times"][:100] = START - 30 * SECOND_NS
+    desk.account["orders_at"] = 100
 
 
 def stale(desk: Desk) -> None:
@@ -198,10 +208,27 @@ def test_a_rule_refuses_what_it_is_for(spoil: Any, rule: Rule) -> None:
 
 
 def test_every_rule_of_the_gate_is_covered_by_a_case_here_or_by_the_fill_model() -> None:
-    by_fill_model = {Rule.PRICE_COLLAR, Rule.PARTICIPATION}
-    elsewhere = {Rule.REVIEW, Rule.FREE_MARGIN, Rule.MAX_POSITIONS}
+    by_fill_model = {Rule.PRICE_COLLAR, Rule.PARTICIPATION, Rule.POST_ONLY}
+    elsewhere = {Rule.REVIEW, Rule.FREE_MARGIN, Rule.MAX_POSITIONS, Rule.LIQUIDATION_NEAR}
+    elsewhere |= {Rule.CORRELATION, Rule.PORTFOLIO_WEIGHT}  # test_engine_portfolio.py
     covered = {rule for _, rule in CASES} | by_fill_model | elsewhere
     assert covered >= set(Rule) - {Rule.NONE}
+
+
+def test_what_would_stand_too_near_its_liquidation_from_the_start_is_not_opened() -> None:
+    desk = Desk(dataclasses.replace(WIDE, liquidation_distance=0.2))
+    # Long at 100, 5x, maintenance 0.5 %: liquidated at 80 / 0.995 = 80.40, 19.6 % away.
+    rule, limit, distance = desk.review()
+    assert (Rule(rule), limit) == (Rule.LIQUIDATION_NEAR, 0.2)
+    assert distance == pytest.approx(1 - 80 / 99.5)
+
+
+def test_a_stop_stands_clear_of_liquidation_not_only_of_bankruptcy() -> None:
+    # 80 % of the 19.6 % to liquidation, not of the 20 % to bankruptcy.
+    for stop, allowed in ((0.8 * 0.1958, True), (0.8 * 0.1961, False)):
+        desk = Desk(WIDE)
+        desk.pending[0]["stop_loss"] = stop
+        assert (Rule(desk.review()[0]) == Rule.NONE) == allowed
 
 
 def test_no_more_positions_than_allowed_counting_orders_ahead() -> None:

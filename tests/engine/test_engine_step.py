@@ -7,10 +7,12 @@ import dataclasses
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scenario import no_finer, strangers
 from test_engine_invariants import hostile_market, random_config
 
 from riposte.engine.parameters import EngineConfig
 from riposte.engine.records import (
+    BAR,
     INTENT,
     SIGNAL,
     instrument_records,
@@ -34,7 +36,7 @@ def assert_steps_equal_the_loop(inputs: MarketInputs, config: EngineConfig) -> R
     whole = run(inputs, config)
     account, positions = new_account(config.starting_equity), new_positions(2)
     pending, log = np.zeros(2, INTENT), new_log(50_000)
-    instruments, terms = instrument_records(CONTRACTS), terms_of(config)
+    instruments, terms = instrument_records(CONTRACTS), terms_of(config, HOUR_NS)
     bars = inputs.bars.copy()
     for t, time in enumerate(inputs.time):
         step(
@@ -42,8 +44,11 @@ def assert_steps_equal_the_loop(inputs: MarketInputs, config: EngineConfig) -> R
             positions,
             pending,
             bars[t],
+            no_finer(2),
+            np.zeros(2, BAR),
             inputs.signals[t],
             instruments,
+            strangers(2),
             terms,
             HOUR_NS,
             int(time),

@@ -12,6 +12,7 @@ from riposte.market.assemble import assemble
 from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame, make_frame
 from riposte.market.interval import DAY_NS, HOUR_NS, parse_interval
+from riposte.proof.chance.study import Resampling
 from riposte.proof.study import StudyPlan
 from riposte.sources.synthetic import synthetic_market
 
@@ -40,6 +41,7 @@ def plan(threshold: float = 0.5, *, limits: Limits | None = None) -> StudyPlan:
         train_months=6,
         random_seeds=3,
         bootstrap_resamples=100,
+        resampling=Resampling(trades=500, markets=20),
     )
 
 

@@ -160,6 +160,13 @@ def test_classification_by_hand() -> None:
     assert right.all()
 
 
+def test_a_row_no_model_spoke_about_promises_nothing() -> None:
+    said = np.array([[0.0, 1.0, 0.0], [0.1, 0.5, 0.4]])
+    confidence, right = classification.side_confidence(np.array([1, 1], np.int8), said)
+    assert confidence.tolist() == pytest.approx([0.8])
+    assert right.tolist() == [True]
+
+
 @given(st.integers(0, 1000))
 def test_reliability_is_near_nothing_for_promises_that_are_kept(seed: int) -> None:
     rng = np.random.default_rng(seed)

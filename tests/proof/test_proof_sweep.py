@@ -34,7 +34,7 @@ VARIANTS = (
     variant(min_confidence=0.7, sizing=Sizing.FIXED_FRACTION),
     variant(dataclasses.replace(BARRIERS, take_profit=2.5, stop_loss=0.8)),
     variant(dataclasses.replace(BARRIERS, horizon_ns=60 * HOUR_NS, min_width=0.01, max_width=0.03)),
-    variant(trail_after=0.0, partial_at=0.0, exit_on_reversal=False),
+    variant(trail_after=0.0, partial_at=(), exit_on_reversal=False),
     dataclasses.replace(variant(), engine=dataclasses.replace(ENGINE, starting_equity=50_000.0)),
 )
 
@@ -51,24 +51,23 @@ def inputs(frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...])
     return inputs_at(BARRIERS, frames, instruments)
 
 
-@pytest.mark.parametrize("scale", ["volatility", "fixed"])
+@pytest.mark.parametrize("scale", ["volatility", "fixed", "atr"])
 def test_every_set_equals_a_back_test_of_its_own(
     frames: tuple[MarketFrame, ...], instruments: tuple[Instrument, ...], scale: str
 ) -> None:
-    variants = VARIANTS
-    if scale == "fixed":
-        variants = tuple(
-            dataclasses.replace(
-                each,
-                barriers=dataclasses.replace(
-                    each.barriers,
-                    scale="fixed",
-                    take_profit=0.02 * each.barriers.take_profit,
-                    stop_loss=0.02 * each.barriers.stop_loss,
-                ),
-            )
-            for each in VARIANTS
+    factor = {"volatility": 1.0, "fixed": 0.02, "atr": 3.0}[scale]
+    variants = tuple(
+        dataclasses.replace(
+            each,
+            barriers=dataclasses.replace(
+                each.barriers,
+                scale=scale,
+                take_profit=factor * each.barriers.take_profit,
+                stop_loss=factor * each.barriers.stop_loss,
+            ),
         )
+        for each in VARIANTS
+    )
     swept = sweep(inputs_at(variants[0].barriers, frames, instruments), variants)
     for column, each in enumerate(variants):
         start = each.engine.starting_equity

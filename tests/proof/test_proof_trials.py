@@ -16,8 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riposte.cli.trials import hash_of
 from riposte.errors import DataError
-from riposte.proof.trials import FIRST, Trial, line, line_hash, read_chain, variants
+from riposte.proof.trials import (
+    FIRST,
+    Trial,
+    line,
+    line_hash,
+    other_variants,
+    read_chain,
+    recorded_sharpes,
+    variants,
+)
+from riposte.settings.load import load_settings
 from riposte.stores.trial_log import TrialLog
 
 BASE = Trial(
@@ -90,6 +101,27 @@ def test_every_set_of_a_sweep_counts_and_a_larger_run_of_it_holds_the_smaller() 
     assert variants(log, replace(sweep, sets=500)) == 1
     assert variants(log, replace(sweep, sets=100)) == 401  # 400 of its own were looked at before
     assert variants(log, replace(sweep, settings="other", sets=100)) == 501
+
+
+def test_the_sharpe_ratios_of_other_variants_are_known_as_far_as_they_were_traded() -> None:
+    log = [
+        BASE,
+        replace(BASE, settings="other", scores={"sharpe": 0.1}),
+        replace(BASE, settings="other", scores={"sharpe": 0.2}),  # run again: the last one counts
+        replace(BASE, settings="still", scores={"sharpe": math.nan}),
+        replace(BASE, kind="tune", settings="tuned", scores={"log_loss": 1.0}),
+    ]
+    others = other_variants(log, BASE)
+    assert len(others) == variants(log, BASE) == 3
+    assert recorded_sharpes(others) == (0.2,)
+
+
+def test_a_cross_validation_makes_no_other_variant_but_fewer_folds_do() -> None:
+    def hashed(**flags: object) -> str:
+        return hash_of(load_settings((), environment={}, flags=flags).settings)
+
+    assert hashed(**{"walkforward.cpcv": "6,2"}) == hashed()
+    assert hashed(**{"walkforward.folds": 3}) != hashed()
 
 
 def test_what_a_killed_writer_left_unfinished_is_cut_off(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from riposte.engine.parameters import NEVER, Limits, Sizing
 from riposte.engine.state import looser
 from riposte.errors import InputError
+from riposte.layers.position.portfolio import PortfolioConfig
 from riposte.layers.signal.layer import SignalConfig
 from riposte.layers.stack import StackConfig
 from riposte.market.interval import HOUR_NS, MINUTE_NS
@@ -75,6 +77,9 @@ REFUSED = [
     ("[model.xgboost]\nrounds = 0\n", ["model.xgboost.rounds = 0", "greater than or equal to 1"]),
     ("[model.xgboost]\nleaves = 3\n", ["model.xgboost.leaves", "did you mean"]),
     ("[position]\nsizing = 'martingale'\n", ["position.sizing", "fractional-kelly"]),
+    ("[portfolio]\nweights = 'kelly'\n", ["portfolio.weights", "risk-parity"]),
+    ("[portfolio]\nwindow = 'a month'\n", ["portfolio.window", "24h"]),
+    ("[portfolio]\nshrinkge = 'none'\n", ["did you mean 'portfolio.shrinkage'"]),
     ("preset = 'yolo'\n", ["yolo", "survival"]),
     ("[risk\n", ["not valid TOML"]),
 ]
@@ -149,6 +154,33 @@ def test_words_become_the_engine_s_numbers(tmp_path: Path) -> None:
     engine = engine_of(load_settings(flags=flags, folder=tmp_path).settings)
     assert engine.operator.resumes_after_ns == NEVER
     assert engine.rules.sizing is Sizing.FRACTIONAL_KELLY
+
+
+def test_how_symbols_share_the_account_reaches_the_plan(tmp_path: Path) -> None:
+    assert plan_of(load_settings(folder=tmp_path).settings).portfolio == PortfolioConfig()
+    text = "[portfolio]\nweights = 'hrp'\nwindow = '60d'\nshrinkage = 'identity'\n"
+    path = written(tmp_path, "m.toml", text)
+    plan = plan_of(load_settings([path], folder=tmp_path).settings)
+    assert plan.portfolio == PortfolioConfig("hrp", 60 * 24 * HOUR_NS, "identity")
+
+
+PORTFOLIOS_REFUSED = [
+    ({"portfolio.window": "1d"}, "portfolio.window = 1d holds 24 returns of 1h bars"),
+    ({"portfolio.window": "29d", "data.interval": "1d"}, "so at least 30d"),
+    (
+        {"portfolio.weights": "hrp", "portfolio.shrinkage": "constant-correlation"},
+        "leaves portfolio.weights = 'hrp' no tree",
+    ),
+]
+
+
+@pytest.mark.parametrize(("flags", "said"), PORTFOLIOS_REFUSED)
+def test_weights_that_could_not_be_made_are_refused_before_anything_is_fitted(
+    tmp_path: Path, flags: dict[str, object], said: str
+) -> None:
+    settings = load_settings(flags=flags, folder=tmp_path).settings
+    with pytest.raises(InputError, match=re.escape(said)):
+        plan_of(settings)
 
 
 def test_a_time_range_is_read_like_the_field_writes_it() -> None:

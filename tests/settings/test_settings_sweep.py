@@ -33,7 +33,7 @@ GRID = """
 sampling = "grid"
 [position]
 trail_after = { from = 0.0, to = 2.0, steps = 5 }
-partial_at = [0.0, 0.5]
+add_after = [0.0, 0.5]
 [barriers]
 stop_loss = { from = 0.5, to = 2.0, log = true, steps = 3 }
 """
@@ -51,7 +51,7 @@ def test_a_grid_is_every_combination_with_both_ends_of_its_ranges(tmp_path: Path
     wanted = itertools.product([0.0, 0.5, 1.0, 1.5, 2.0], [0.0, 0.5], [0.5, 1.0, 2.0])
     found = [tuple(each.values()) for each in sets]
     assert found == [pytest.approx(each) for each in wanted]
-    assert list(sets[0]) == ["position.trail_after", "position.partial_at", "barriers.stop_loss"]
+    assert list(sets[0]) == ["position.trail_after", "position.add_after", "barriers.stop_loss"]
 
 
 def test_random_sets_lie_in_their_ranges_and_reach_all_of_them(tmp_path: Path) -> None:
@@ -76,6 +76,26 @@ def test_more_sets_begin_with_the_fewer_and_the_seed_decides(tmp_path: Path) -> 
     assert many.identity == few.identity
     assert other.values()[1:] != few.values()[1:]
     assert other.identity != few.identity
+
+
+def test_ladders_and_orders_can_be_varied(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        """
+        [sweep]
+        sampling = "grid"
+        [position]
+        partial_at = [[], 0.5, [0.3, 0.6]]
+        [execution]
+        entry_order = ["market", "post-only"]
+        latency = ["1s", "2m"]
+        """,
+    )
+    variants = variants_of(SETTINGS, plan)
+    assert len(variants) == 1 + 3 * 2 * 2
+    assert {each.engine.rules.partial_at for each in variants} == {(), (0.5,), (0.3, 0.6)}
+    assert {each.engine.execution.entry_order.name for each in variants} == {"MARKET", "POST_ONLY"}
+    assert written(plan, variants[1].values)["execution.latency"] == "1s"
 
 
 def test_no_set_is_drawn_twice(tmp_path: Path) -> None:
@@ -123,6 +143,8 @@ def test_the_engine_is_told_what_the_settings_would_say(tmp_path: Path) -> None:
         ("[model.lightgbm]\nrounds = [1, 2]", "model.lightgbm.rounds cannot be swept"),
         ("[barriers]\nreading = ['upper-lower']", "the model learned from these labels"),
         ("[risk]\nvolatility_short = ['6h']", "measured anew"),
+        ("[backtest]\ninside = ['none']", "measured anew"),
+        ("[position]\npartial_at = { from = 0.2, to = 0.8 }", "list them"),
         ("[sweep]\nset = 5\n[position]\ntrail_after = [0]", "did you mean 'sets'?"),
         ("[sweep]\nsets = 0\n[position]\ntrail_after = [0]", "greater than or equal to 1"),
         ("[sweep]\nsampling = 'all'\n[position]\ntrail_after = [0]", "'random' or 'grid'"),

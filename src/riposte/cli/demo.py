@@ -23,7 +23,7 @@ from riposte.cli.publish import check_writable, write_atomically, write_report
 from riposte.cli.research import study_of
 from riposte.errors import DataError, ExchangeError, RiposteError
 from riposte.market.interval import INTERVALS
-from riposte.proof.report import summary_table
+from riposte.proof.report import evidence, summary_table
 from riposte.settings.convert import plan_of
 from riposte.settings.load import Loaded
 from riposte.settings.schema import Settings
@@ -152,7 +152,7 @@ def run_demo(
         "key": key,
         "fingerprint": study.fingerprint,
         "source": study.source,
-        "text": _as_text(summary_table(study)),
+        "text": _as_text(summary_table(study, evidence(study))),
     }
     write_atomically(path, orjson.dumps(summary))
     return summary, html, False

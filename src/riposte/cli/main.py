@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import riposte
-from riposte.cli import config, data, demo, doctor, features, models, research, trials, tune
+from riposte.cli import config, data, demo, doctor, features, models, report, research, trials, tune
 from riposte.cli.display import err
 from riposte.errors import RiposteError
 
@@ -81,6 +81,7 @@ research.register(app)
 tune.register(app)
 trials.register(app)
 app.add_typer(models.app, name="models")
+app.add_typer(report.app, name="report")
 app.add_typer(config.app, name="config")
 demo.register(app)
 

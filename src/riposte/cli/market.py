@@ -42,6 +42,7 @@ class Market:
     source: str
     real: bool
     version: str  # hash of the content of all frames
+    finer: tuple[MarketFrame | None, ...] = ()  # of shorter bars, which decide inside the others
 
 
 def open_store(settings: Settings) -> Store:
@@ -171,14 +172,59 @@ def load_market(settings: Settings, store: Store, *, source: str, real: bool) ->
     frames = tuple(
         load_frame(store, symbol, interval, start, stop) for symbol in settings.data.symbols
     )
+    finer = finer_frames(settings, store, frames)
     versions = [frame_version(store, symbol, interval) for symbol in settings.data.symbols]
+    versions += [frame_version(store, f.symbol, f.interval) for f in finer if f is not None]
     return Market(
         frames=frames,
         instruments=instruments_of(settings, real=real),
         source=source,
         real=real,
         version="-".join(versions),
+        finer=finer,
     )
+
+
+def finer_frames(
+    settings: Settings, store: Store, frames: Sequence[MarketFrame]
+) -> tuple[MarketFrame | None, ...]:
+    """Frames of the shorter bars that ``backtest.inside`` names, None for a symbol without them; empty where
+    no symbol has any.
+
+    Raises:
+        DataError: if an interval is named and no symbol has candles of it.
+    """
+    wanted = settings.backtest.inside
+    if wanted == "none":
+        return ()
+    length = interval_of(settings)
+    held = {
+        holding.interval
+        for holding in store.holdings()
+        if holding.kind == "klines"
+        and holding.symbol in settings.data.symbols
+        and holding.interval is not None
+        and holding.interval.ns < length.ns
+        and length.ns % holding.interval.ns == 0
+    }
+    if wanted != "finest":
+        held &= {parse_interval(wanted)}
+        if not held:
+            raise DataError(
+                f"backtest.inside = {wanted!r}: no candles of that interval, shorter than {length}, are stored",
+                hint='bring them in with riposte data, or set backtest.inside to "finest" or "none"',
+            )
+    if not held:
+        return ()
+    finest = min(held, key=lambda interval: interval.ns)
+    found: list[MarketFrame | None] = []
+    for frame in frames:
+        start, stop = int(frame.open_time[0]), int(frame.close_time[-1])
+        try:
+            found.append(load_frame(store, frame.symbol, finest, start, stop))
+        except DataError:  # this symbol, or this range of it, has none
+            found.append(None)
+    return tuple(found)
 
 
 def stored_market(settings: Settings) -> Market:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import orjson
+
 from riposte.cli.display import out
 from riposte.errors import StorageError
-from riposte.proof.report import as_json, render, summary_table
+from riposte.proof.report import as_json, evidence, render, summary_table
 from riposte.proof.results import Study
 from riposte.settings.load import Loaded, flatten
 
@@ -21,11 +23,11 @@ def settings_text(loaded: Loaded) -> str:
             lines += ["", f"[{head}]"]
             section = head
         if value is None:
-            lines.append(f"# {name}: by the interval")
+            lines.append(f"# {name}: {'by the interval' if section == 'barriers' else 'none'}")
             continue
-        shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
-        if isinstance(value, list):
-            shown = "[" + ", ".join(f'"{item}"' for item in value) + "]"
+        shown = orjson.dumps(
+            value
+        ).decode()  # of strings, numbers and lists of them TOML is the same
         lines.append(f"{name} = {shown}  # {loaded.sources.get(key, 'default')}")
     return "\n".join(lines).strip()
 
@@ -82,5 +84,5 @@ def print_summary(study: Study, path: Path, *, json: bool) -> None:
     if json:
         out.file.write(as_json(study).decode() + "\n")
         return
-    out.print(summary_table(study))
+    out.print(summary_table(study, evidence(study)))
     out.print(f"\nReport: {path}")

@@ -1,4 +1,4 @@
-"""Labels, training, explanation, walk-forward, back-test and report: the research verbs."""
+"""Labels, training, explanation, walk-forward and back-test: the research verbs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -23,6 +22,7 @@ from riposte.cli.market import (
     sound_features,
     stored_market,
 )
+from riposte.cli.nulls import draw_and_keep, draws_of, kinds_of, with_kept_nulls
 from riposte.cli.options import (
     ConfigFiles,
     Given,
@@ -30,6 +30,8 @@ from riposte.cli.options import (
     Json,
     PresetName,
     Seed,
+    SetCount,
+    SweepFile,
     SymbolList,
     Timerange,
     Workers,
@@ -54,6 +56,7 @@ from riposte.proof.single import (
     training_rows_until_now,
 )
 from riposte.proof.study import Provenance, run_study
+from riposte.proof.trials import counted, recorded_sharpes
 from riposte.settings.convert import plan_of, stack_of
 from riposte.settings.load import Loaded
 from riposte.settings.schema import Settings
@@ -84,7 +87,7 @@ class Explained:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (labels, train, explain, walkforward, backtest, report):
+    for verb in (labels, train, explain, walkforward, backtest):
         app.command()(verb)
 
 
@@ -266,16 +269,40 @@ def walkforward(
     timerange: Timerange = None,
     workers: Workers = None,
     seed: Seed = None,
+    folds: Annotated[int | None, typer.Option(help="Only so many folds, the newest ones.")] = None,
+    cpcv: Annotated[
+        str | None,
+        typer.Option(
+            help="Also cross-validate over groups of the history: groups,test groups such as 6,2."
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the report files.")] = "walkforward",
+    null: Annotated[
+        str | None,
+        typer.Option(
+            "--null",
+            help="Then run it all where nothing can be learned: walk (random walks), labels (shuffled), "
+            "or walk,labels.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Draws of each null test, kept ones included.")
+    ] = 20,
     json: Json = False,
 ) -> None:
     """Walk forward over the stored history and write the report."""
     given = Given(config, preset, symbols, interval, timerange, workers, seed)
-    loaded = given.load()
-    check_writable(loaded.settings.report.folder)
-    market = stored_market(loaded.settings)
-    study = study_of(loaded, market, open_store(loaded.settings), quiet=json)
-    path = write_report(study, loaded.settings.report.folder, name)
+    loaded = given.load(**{"walkforward.folds": folds, "walkforward.cpcv": cpcv})
+    kinds, settings = kinds_of(null), loaded.settings
+    check_writable(settings.report.folder)
+    market = stored_market(settings)
+    study = study_of(loaded, market, open_store(settings), quiet=json)
+    path = write_report(study, settings.report.folder, name)
+    if kinds:
+        with progress(quiet=json) as shown:
+            draw_and_keep(kinds, seeds, settings, market, shown, workers=workers_of(settings))
+        study = with_kept_nulls(study, draws_of(settings, market))
+        path = write_report(study, settings.report.folder, name)
     print_summary(study, path, json=json)
 
 
@@ -294,19 +321,25 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
     )
     trial = trial_of("walkforward", settings, market, about.created, {})
     plan = plan_of(settings)
-    tried = plan.earlier_trials + earlier_variants(settings, trial)
+    earlier = earlier_variants(settings, trial)
+    plan = dataclasses.replace(
+        plan,
+        earlier_trials=plan.earlier_trials + counted(earlier),
+        earlier_sharpes=recorded_sharpes(earlier),
+    )
     with progress(quiet=quiet) as shown:
         study = run_study(
             market.frames,
             market.instruments,
-            dataclasses.replace(plan, earlier_trials=tried),
+            plan,
             about,
             workers=workers_of(settings),
             progress=shown,
             features=sound_features(settings, market.frames),
+            finer=market.finer,
         )
     log_trial(settings, dataclasses.replace(trial, scores=dict(study.system.metrics)))
-    return study
+    return with_kept_nulls(study, draws_of(settings, market))
 
 
 def backtest(
@@ -322,13 +355,8 @@ def backtest(
             "--prove-causal", help="First prove that no decision changes with what comes after it."
         ),
     ] = False,
-    sweep: Annotated[
-        Path | None,
-        typer.Option(
-            help="TOML file of settings to vary: trade the signals under every set of them."
-        ),
-    ] = None,
-    sets: Annotated[int | None, typer.Option(help="How many sets a random sweep draws.")] = None,
+    sweep: SweepFile = None,
+    sets: SetCount = None,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -349,7 +377,7 @@ def backtest(
             newest = frame.rows(max(0, len(frame) - CHECKED_ROWS), len(frame))
             refuse_leaks(prove_model(stack, newest, plan, features))
     trial = trial_of("backtest", settings, market, now_text(), {})
-    result = backtest_model(stack, market.frames, market.instruments, plan, features)
+    result = backtest_model(stack, market.frames, market.instruments, plan, features, market.finer)
     log_trial(settings, dataclasses.replace(trial, scores=dict(result.metrics)))
     if json:
         print_json({"from": format_time(int(result.time[0])), **result.metrics})
@@ -370,23 +398,3 @@ def backtest(
         for key, value in result.metrics.items()
     ]
     out.print(table("", ("measure", "value"), rows))
-
-
-def report(
-    name: Annotated[str, typer.Argument(help="Name of the report.")] = "demo",
-    config: ConfigFiles = None,
-    json: Json = False,
-) -> None:
-    """Say where a report is."""
-    folder = Given(config=config).load().settings.report.folder
-    path = folder / f"{name}.html"
-    if not path.is_file():
-        there = sorted(p.stem for p in folder.glob("*.html"))
-        raise InputError(
-            f"there is no report {name!r} in {folder}",
-            hint=f"there are: {', '.join(there)}" if there else "riposte demo makes one",
-        )
-    if json:
-        print_json({"html": str(path), "json": str(path.with_suffix(".json"))})
-    else:
-        out.print(str(Path(path).resolve()))

@@ -21,7 +21,7 @@ from riposte.proof.metrics import METRICS
 from riposte.proof.single import load_model, unseen_inputs
 from riposte.proof.study import StudyPlan, walk
 from riposte.proof.sweep import Swept, Value, Verdict, compile_engine, judge, sweep
-from riposte.proof.trials import Trial, settings_hash
+from riposte.proof.trials import Trial, counted, settings_hash
 from riposte.settings.convert import plan_of
 from riposte.settings.schema import Settings
 from riposte.settings.sweep import SweepPlan, read_sweep, variants_of, written
@@ -54,7 +54,7 @@ def sweep_settings(
         settings=settings_hash((hash_of(settings), chosen.identity)),
         sets=len(variants),
     )
-    earlier = plan.earlier_trials + earlier_variants(settings, trial)
+    earlier = plan.earlier_trials + counted(earlier_variants(settings, trial))
     done = 0
     with progress(quiet=json) as shown:
 
@@ -98,7 +98,7 @@ def _inputs(
     if chosen.how.signals == "model":
         features = features_of(settings)
         stack = load_model(settings.model.folder / model, market.frames, features)
-        return unseen_inputs(stack, market.frames, market.instruments, plan, features)
+        return unseen_inputs(stack, market.frames, market.instruments, plan, features, market.finer)
     if chosen.how.signals == "walk-forward":
         return walk(
             market.frames,
@@ -107,10 +107,17 @@ def _inputs(
             workers=workers_of(settings),
             progress=report,
             features=sound_features(settings, market.frames),
+            finer=market.finer,
         ).inputs
     spoken = [open_interest_signals(frame, _ANY_SCORE) for frame in market.frames]
     return market_inputs(
-        market.frames, spoken, plan.barriers, market.instruments, windows=plan.windows
+        market.frames,
+        spoken,
+        plan.barriers,
+        market.instruments,
+        windows=plan.windows,
+        finer=market.finer,
+        portfolio=plan.portfolio,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import typer
 
@@ -18,9 +19,9 @@ from riposte.proof.trials import (
     distinct,
     line,
     line_hash,
+    other_variants,
     read_chain,
     settings_hash,
-    variants,
 )
 from riposte.settings.convert import plan_of
 from riposte.settings.schema import Settings
@@ -37,8 +38,8 @@ def trials(config: ConfigFiles = None, json: Json = False) -> None:
     found = read_chain(log_of(Given(config=config).load().settings).lines())
     counts = Counter(trial.kind for trial in found)
     different: Counter[str] = Counter()
-    for (kind, _, _), judged in distinct(found).items():
-        different[kind] += judged
+    for trial in distinct(found):
+        different[trial.kind] += trial.sets
     if json:
         print_json(
             {kind: {"runs": counts[kind], "different": different[kind]} for kind in sorted(counts)}
@@ -85,8 +86,12 @@ def trial_of(
 
 
 def hash_of(settings: Settings) -> str:
-    """A hash of all settings that decide the numbers of a run."""
-    return settings_hash((plan_of(settings), settings.features, settings.costs))
+    """A hash of all settings that decide the numbers of a run.
+
+    A cross-validation says more about a variant and does not make another one of it.
+    """
+    plan = replace(plan_of(settings), cpcv=None)
+    return settings_hash((plan, settings.features, settings.costs))
 
 
 def log_trial(settings: Settings, trial: Trial) -> None:
@@ -94,10 +99,10 @@ def log_trial(settings: Settings, trial: Trial) -> None:
     log_of(settings).append(lambda last: line(trial, FIRST if last is None else line_hash(last)))
 
 
-def earlier_variants(settings: Settings, trial: Trial) -> int:
-    """How many other variants the log holds on the same history.
+def earlier_variants(settings: Settings, trial: Trial) -> tuple[Trial, ...]:
+    """The other variants that the log holds on the same history.
 
     Raises:
         DataError: if the log was changed.
     """
-    return variants(read_chain(log_of(settings).lines()), trial)
+    return other_variants(read_chain(log_of(settings).lines()), trial)

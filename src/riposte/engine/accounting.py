@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.margin import liquidation_price
 
 # A position smaller than this share of its largest size is dust of rounding: it is flat.
 _DUST = 1e-9
 
 
-@compiled
+@borrowing
 def apply_fill(
     account: Any,
     position: Any,
@@ -29,9 +29,10 @@ def apply_fill(
 ) -> float:
     """Book a fill and return the profit it realised (USDT, before the fee).
 
-    A fill on the position's side opens or adds: the entry price averages, isolated margin grows by
+    A fill on the position's side opens or adds: the entry price averages, margin grows by
     notional / ``leverage``. A fill on the other side reduces, at most to flat; margin is released in
-    proportion. ``fee`` and ``slippage`` are positive USDT.
+    proportion. ``fee`` and ``slippage`` are positive USDT. The liquidation price is that of an isolated
+    position; under cross margin :func:`riposte.engine.cross.place_liquidations` replaces it.
     """
     held = position["quantity"]
     realised = 0.0
@@ -70,7 +71,7 @@ def apply_fill(
     return realised
 
 
-@compiled
+@borrowing
 def settle_funding(account: Any, position: Any, rate: float, mark: float) -> float:
     """Charge one funding rate on the position at ``mark``; longs pay a positive rate. Returns USDT paid."""
     paid = position["quantity"] * mark * rate
@@ -80,7 +81,7 @@ def settle_funding(account: Any, position: Any, rate: float, mark: float) -> flo
     return paid
 
 
-@compiled
+@borrowing
 def unrealised(position: Any) -> float:
     """Profit of the open quantity at the position's mark price, USDT."""
     if position["quantity"] == 0.0:
@@ -88,19 +89,26 @@ def unrealised(position: Any) -> float:
     return position["quantity"] * (position["mark"] - position["entry_price"])
 
 
-@compiled
-def value_account(account: Any, positions: Any) -> float:
-    """Recompute unrealised profit, equity and its peak from the positions' marks; returns equity."""
+@borrowing
+def unrealised_of(positions: Any) -> float:
+    """Sum of the open positions' profit at their marks, USDT."""
     total = 0.0
     for s in range(len(positions)):
         total += unrealised(positions[s])
+    return total
+
+
+@borrowing
+def value_account(account: Any, positions: Any) -> float:
+    """Recompute unrealised profit, equity and its peak from the positions' marks; returns equity."""
+    total = unrealised_of(positions)
     account["unrealised"] = total
     account["equity"] = account["wallet"] + total
     account["peak_equity"] = max(account["peak_equity"], account["equity"])
     return account["equity"]
 
 
-@compiled
+@borrowing
 def exposure(positions: Any) -> float:
     """Sum of the positions' absolute notionals at mark, USDT."""
     total = 0.0
@@ -110,9 +118,9 @@ def exposure(positions: Any) -> float:
     return total
 
 
-@compiled
+@borrowing
 def used_margin(positions: Any) -> float:
-    """Sum of the positions' isolated margins, USDT."""
+    """Sum of the positions' initial margins, USDT."""
     total = 0.0
     for s in range(len(positions)):
         total += positions[s]["margin"]

@@ -61,6 +61,7 @@ class Reason(IntEnum):
     VOLATILITY = 12
     OPERATOR = 13
     END_OF_DATA = 14
+    LIQUIDATION_NEAR = 15
 
 
 class Rule(IntEnum):
@@ -91,3 +92,7 @@ class Rule(IntEnum):
     OPPOSITE_POSITION = 22
     MAX_POSITIONS = 23
     HEAT = 24
+    CORRELATION = 25
+    PORTFOLIO_WEIGHT = 26
+    POST_ONLY = 27
+    LIQUIDATION_NEAR = 28

@@ -9,21 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing, inlined
 from riposte.engine.accounting import apply_fill
-from riposte.engine.decide import ADD, ENTER, refuse
+from riposte.engine.decide import ENTER, clear, refuse
 from riposte.engine.enums import Rule
+from riposte.engine.limits import record_result
 from riposte.engine.margin import against, floor_to
 from riposte.engine.position import place_barriers
-from riposte.engine.records import FILLS, TRADES, Log, Records, Terms
-from riposte.engine.review import notional_caps
+from riposte.engine.records import FILLS, TRADES, Log, PortfolioRow, Records, Terms
+from riposte.engine.review import OK, notional_caps
 
 PRICE_COLLAR = int(Rule.PRICE_COLLAR)
 STALE_DATA = int(Rule.STALE_DATA)
 PARTICIPATION = int(Rule.PARTICIPATION)
 
+# What is left of an order below this share of it is dust of rounding: it is filled.
+_DUST = 1e-9
 
-@compiled
+
+@borrowing
 def good_bar(bar: Any) -> bool:
     """Whether the bar is there and its prices can be: finite, positive, low <= open, close <= high."""
     if bar["present"] == 0:
@@ -40,7 +44,7 @@ def good_bar(bar: Any) -> bool:
     )
 
 
-@compiled
+@borrowing
 def slippage_fraction(instrument: Any, terms: Terms, bar: Any, notional: float) -> float:
     """Half-spread plus square-root impact of a market order of ``notional`` USDT in this bar."""
     volume = bar["quote_volume"]
@@ -52,7 +56,7 @@ def slippage_fraction(instrument: Any, terms: Terms, bar: Any, notional: float) 
     return terms.costs["multiplier"] * (instrument["half_spread"] + impact)
 
 
-@compiled
+@borrowing
 def book(
     account: Any,
     position: Any,
@@ -67,15 +71,21 @@ def book(
     leverage: float,
     reason: int,
     maker: int,
+    gap: float,
     time: int,
     log: Log,
 ) -> None:
-    """Book one fill into the accounts and the fill record."""
+    """Book one fill into the accounts and the fill record.
+
+    ``gap``: USDT of it that the price jumped beyond a stop's trigger; ``slippage`` starts where it jumped to.
+    """
     fee = quantity * price * fee_rate * terms.costs["multiplier"]
     slippage = abs(price - reference) * quantity
     realised = apply_fill(
         account, position, instrument, side, quantity, price, fee, slippage, leverage
     )
+    account["gap"] += gap
+    position["gap"] += gap
     row = log.fills[log.counts[FILLS]]
     row["time"] = time
     row["symbol"] = symbol
@@ -87,11 +97,37 @@ def book(
     row["reference_price"] = reference
     row["fee"] = fee
     row["slippage"] = slippage
+    row["gap"] = gap
     row["realised"] = realised
     log.counts[FILLS] += 1
 
 
-@compiled
+@borrowing
+def taker_price(order: Any, bar: Any, instrument: Any, terms: Terms, notional: float) -> float:
+    """Price of an opening order that takes ``notional`` USDT at the bar's open: never beyond its limit."""
+    side = order["side"]
+    slip = slippage_fraction(instrument, terms, bar, notional)
+    price = against(side, bar["open"] * (1.0 + side * slip), instrument["tick_size"])
+    if order["limit_price"] > 0.0:
+        return min(price * side, order["limit_price"] * side) * side
+    return price
+
+
+@borrowing
+def turned_away(
+    order: Any, base: float, terms: Terms, maker: int, time: int
+) -> tuple[int, float, float]:
+    """Rules on an opening order that meets the market at the price ``base``: (rule, limit, value)."""
+    age = time - order["decided_at"]
+    if maker == 0 and age > terms.limits["stale_ns"]:
+        return STALE_DATA, float(terms.limits["stale_ns"]), float(age)
+    moved = abs(base / order["reference_price"] - 1.0)
+    if moved > terms.limits["price_collar"]:
+        return PRICE_COLLAR, terms.limits["price_collar"], moved
+    return OK, 0.0, 0.0
+
+
+@borrowing
 def open_position(
     account: Any,
     positions: Records,
@@ -99,46 +135,62 @@ def open_position(
     symbol: int,
     bar: Any,
     instruments: Records,
+    portfolio: PortfolioRow,
     terms: Terms,
+    maker: int,
     time: int,
     log: Log,
 ) -> None:
-    """Fill an approved opening order at the bar's open, cut to what the limits allow at that price.
+    """Fill an approved opening order as far as volume and limits allow at its price.
 
-    ``time`` is the bar's open. The order is dropped if the decision is too old, if the open has run
-    beyond the price collar, or if too little of the bar's volume is there to take.
+    As a taker at the bar's open (``time`` its open), or as a ``maker`` at the order's limit (``time`` the
+    bar's close). Given up if the decision is too old or the price beyond the collar; cut to what the limits
+    allow; what is more than its share of the bar's volume is left working.
     """
     order = pending[symbol]
     position = positions[symbol]
     instrument = instruments[symbol]
-    age = time - order["decided_at"]
-    if age > terms.limits["stale_ns"]:
-        refuse(log, time, symbol, STALE_DATA, float(terms.limits["stale_ns"]), float(age))
-        return
-    moved = abs(bar["open"] / order["reference_price"] - 1.0)
-    if moved > terms.limits["price_collar"]:
-        refuse(log, time, symbol, PRICE_COLLAR, terms.limits["price_collar"], moved)
+    base = order["limit_price"] if maker == 1 else bar["open"]
+    rule, limit, value = turned_away(order, base, terms, maker, time)
+    if rule != OK:
+        refuse(log, time, symbol, rule, limit, value)
+        clear(order)
         return
     side = order["side"]
-    wanted = order["quantity"] * bar["open"]
     takeable = terms.costs["participation"] * bar["quote_volume"]
-    slip = slippage_fraction(instrument, terms, bar, min(wanted, takeable))
-    price = against(side, bar["open"] * (1.0 + side * slip), instrument["tick_size"])
+    price = base
+    if maker == 0:
+        wanted = min(order["quantity"] * base, takeable)
+        price = taker_price(order, bar, instrument, terms, wanted)
     stop_fraction = order["stop_loss"]
-    if order["kind"] == ADD:
+    if position["quantity"] != 0.0:
         stop_fraction = max((price - position["stop_price"]) * side / price, 0.0)
     cap, rule = notional_caps(
-        account, positions, pending, symbol, instruments, terms, stop_fraction, order["leverage"]
+        account,
+        positions,
+        pending,
+        symbol,
+        instruments,
+        portfolio,
+        terms,
+        stop_fraction,
+        order["leverage"],
     )
     if takeable < cap:
         cap, rule = takeable, PARTICIPATION
     quantity = floor_to(min(order["quantity"], max(cap, 0.0) / price), instrument["step_size"])
-    if quantity <= 0.0 or quantity * price < instrument["min_notional"]:
+    too_small = order["filled"] == 0.0 and quantity * price < instrument["min_notional"]
+    if quantity <= 0.0 or too_small:
         refuse(log, time, symbol, rule, cap, instrument["min_notional"])
+        if rule != PARTICIPATION:
+            clear(order)
         return
+    is_new = position["quantity"] == 0.0
+    if is_new:
+        begin_trade(account, position, order, price, time)
     if order["kind"] == ENTER:
-        begin_trade(account, position, order, quantity, price, time)
-    else:
+        position["first_quantity"] += quantity
+    elif order["filled"] == 0.0:
         position["adds"] += 1
     book(
         account,
@@ -149,40 +201,45 @@ def open_position(
         side,
         quantity,
         price,
-        bar["open"],
-        instrument["taker_fee"],
+        base,
+        instrument["maker_fee"] if maker == 1 else instrument["taker_fee"],
         order["leverage"],
         order["reason"],
-        0,
+        maker,
+        0.0,
         time,
         log,
     )
-    if order["kind"] == ENTER:
+    if is_new:
         place_barriers(position, order, instrument, terms, price)
+    left = order["quantity"] - quantity
+    order["filled"] += quantity
+    order["quantity"] = left
+    if rule != PARTICIPATION or left < max(instrument["step_size"], _DUST * order["filled"]):
+        clear(order)
 
 
-@compiled
-def begin_trade(
-    account: Any, position: Any, order: Any, quantity: float, price: float, time: int
-) -> None:
+@inlined
+def begin_trade(account: Any, position: Any, order: Any, price: float, time: int) -> None:
     """Start the record of a new trade in a flat position."""
     # A forecast still waiting for its horizon is judged first; only models are judged at all.
     if position["forecast_direction"] == 0 and order["model_id"] >= 0:
         position["forecast_direction"] = order["side"]
         position["forecast_due"] = time + order["horizon_ns"]
         position["forecast_price"] = price
-    position["first_quantity"] = quantity
+    position["first_quantity"] = 0.0
     position["max_quantity"] = 0.0
     position["realised"] = 0.0
     position["fees"] = 0.0
     position["funding"] = 0.0
     position["slippage"] = 0.0
+    position["gap"] = 0.0
     position["entry_notional"] = 0.0
     position["exit_quantity"] = 0.0
     position["exit_notional"] = 0.0
     position["entry_price"] = 0.0
     position["adds"] = 0
-    position["partial_taken"] = 0
+    position["partials_taken"] = 0
     position["trailing"] = 0
     position["best_price"] = price
     position["worst_price"] = price
@@ -196,13 +253,19 @@ def begin_trade(
     account["trades_today"] += 1
 
 
-@compiled
+@inlined
 def end_trade(
-    account: Any, position: Any, terms: Terms, symbol: int, reason: int, time: int, log: Log
+    account: Any,
+    position: Any,
+    terms: Terms,
+    symbol: int,
+    side: int,
+    reason: int,
+    time: int,
+    log: Log,
 ) -> None:
-    """Write the finished trade and count it as won or lost, net of fees and funding."""
+    """Write the finished trade of ``side`` and count it as won or lost, net of fees and funding."""
     net = position["realised"] - position["fees"] - position["funding"]
-    side = 1 if position["stop_price"] < position["target_price"] else -1
     closed = position["exit_quantity"]
     row = log.trades[log.counts[TRADES]]
     row["symbol"] = symbol
@@ -219,6 +282,7 @@ def end_trade(
     row["fees"] = position["fees"]
     row["funding"] = position["funding"]
     row["slippage"] = position["slippage"]
+    row["gap"] = position["gap"]
     row["net"] = net
     row["net_fraction"] = net / position["equity_before"]
     row["confidence"] = position["confidence"]
@@ -226,21 +290,16 @@ def end_trade(
     row["best_price"] = position["best_price"]
     row["worst_price"] = position["worst_price"]
     log.counts[TRADES] += 1
-    account["trades"] += 1
-    if net > 0.0:
-        account["wins"] += 1
-        account["losses_in_row"] = 0
-    else:
-        account["losses_in_row"] += 1
-        pause = terms.limits["pause_after_losses"]
-        if pause > 0 and account["losses_in_row"] % pause == 0:
-            account["paused_until"] = time + terms.limits["pause_ns"]
+    record_result(account, net > 0.0)
+    pause = terms.limits["pause_after_losses"]
+    if net <= 0.0 and pause > 0 and account["losses_in_row"] % pause == 0:
+        account["paused_until"] = time + terms.limits["pause_ns"]
     position["stop_price"] = 0.0
     position["target_price"] = 0.0
-    position["partial_price"] = 0.0
+    position["partial_prices"][:] = 0.0
 
 
-@compiled
+@borrowing
 def close_quantity(
     account: Any,
     position: Any,
@@ -253,6 +312,7 @@ def close_quantity(
     fee_rate: float,
     reason: int,
     maker: int,
+    gap: float,
     time: int,
     log: Log,
 ) -> None:
@@ -278,14 +338,15 @@ def close_quantity(
         position["leverage"],
         reason,
         maker,
+        gap,
         time,
         log,
     )
     if position["quantity"] == 0.0:
-        end_trade(account, position, terms, symbol, reason, time, log)
+        end_trade(account, position, terms, symbol, -side, reason, time, log)
 
 
-@compiled
+@borrowing
 def close_at_market(
     account: Any,
     position: Any,
@@ -295,11 +356,13 @@ def close_at_market(
     bar: Any,
     quantity: float,
     reference: float,
+    gap: float,
     reason: int,
     time: int,
     log: Log,
 ) -> None:
-    """Leave ``quantity`` by a market order around ``reference``; never refused for lack of volume."""
+    """Leave ``quantity`` by a market order around ``reference``; never refused for lack of volume, which
+    the impact pays for instead."""
     side = -1 if position["quantity"] > 0.0 else 1
     slip = slippage_fraction(instrument, terms, bar, quantity * reference)
     price = against(side, reference * (1.0 + side * slip), instrument["tick_size"])
@@ -315,6 +378,7 @@ def close_at_market(
         instrument["taker_fee"],
         reason,
         0,
+        gap,
         time,
         log,
     )

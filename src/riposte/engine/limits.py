@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.enums import Halt, TradingState
 from riposte.engine.parameters import NEVER
 from riposte.engine.records import RING, Terms
@@ -38,7 +38,7 @@ SPENT = 0.95
 _DAYS_PER_YEAR = 365.0
 
 
-@compiled
+@borrowing
 def severity(halt: int) -> int:
     """Rank of a halt: a graver one replaces a milder one, never the other way round."""
     if halt in (DRAWDOWN, OPERATOR):
@@ -54,7 +54,7 @@ def severity(halt: int) -> int:
     return 0
 
 
-@compiled
+@borrowing
 def stop_trading(account: Any, halt: int, state: int, time: int) -> None:
     """Enter ``state`` because of ``halt``, unless a graver halt already holds."""
     if severity(halt) > severity(account["halt"]):
@@ -63,7 +63,7 @@ def stop_trading(account: Any, halt: int, state: int, time: int) -> None:
         account["state_since"] = time
 
 
-@compiled
+@borrowing
 def lift(account: Any, time: int) -> None:
     """Back to ACTIVE."""
     account["state"] = ACTIVE
@@ -71,7 +71,7 @@ def lift(account: Any, time: int) -> None:
     account["state_since"] = time
 
 
-@compiled
+@borrowing
 def resume(account: Any, time: int) -> None:
     """A person lifts whatever stands: limits are measured afresh from the present equity."""
     lift(account, time)
@@ -84,7 +84,7 @@ def resume(account: Any, time: int) -> None:
     account["sharpe"] = np.nan
 
 
-@compiled
+@borrowing
 def rolling_sharpe(account: Any, days: int, active_days: int) -> float:
     """Annualised Sharpe ratio of the last ``days`` daily returns.
 
@@ -112,7 +112,7 @@ def rolling_sharpe(account: Any, days: int, active_days: int) -> float:
     return mean / np.sqrt(squares / (days - 1)) * np.sqrt(_DAYS_PER_YEAR)
 
 
-@compiled
+@borrowing
 def roll_day(account: Any, terms: Terms, time: int) -> None:
     """At the first close of a new UTC day: store the day's return, reset the daily tier."""
     day = time // DAY_NS
@@ -134,7 +134,7 @@ def roll_day(account: Any, terms: Terms, time: int) -> None:
         lift(account, time)
 
 
-@compiled
+@borrowing
 def record_hit(account: Any, hit: bool, terms: Terms) -> None:
     """Count whether an acted-on signal named the right direction; too few right: signals off."""
     window = min(terms.limits["accuracy_signals"], RING)
@@ -153,7 +153,51 @@ def record_hit(account: Any, hit: bool, terms: Terms) -> None:
         account["signals_off"] = 1
 
 
-@compiled
+@borrowing
+def record_result(account: Any, won: bool) -> None:
+    """Count a closed trade as won or lost, in the rolling window and in all."""
+    at = account["results_at"]
+    account["results"][at] = 1 if won else 0
+    account["results_at"] = (at + 1) % RING
+    account["results_count"] = min(account["results_count"] + 1, RING)
+    account["trades"] += 1
+    if won:
+        account["wins"] += 1
+        account["losses_in_row"] = 0
+    else:
+        account["losses_in_row"] += 1
+
+
+@borrowing
+def win_rate(account: Any, trades: int) -> float:
+    """Share of the last ``trades`` closed trades that were won; NaN with fewer on record."""
+    if trades < 1 or account["results_count"] < trades:
+        return np.nan
+    won = 0
+    for i in range(trades):
+        won += account["results"][(account["results_at"] - 1 - i) % RING]
+    return won / trades
+
+
+@borrowing
+def allowed_leverage(account: Any, terms: Terms) -> float:
+    """Leverage a new position may have: the base, and the maximum only while the record earns it
+    (SPEC K4): win rate, rolling Sharpe and drawdown all good. What is not known earns nothing."""
+    limits = terms.limits
+    base = min(limits["base_leverage"], limits["max_leverage"])
+    if base == limits["max_leverage"]:
+        return base
+    trades = min(limits["ladder_trades"], RING)
+    deepest = account["peak_equity"] * (1.0 - limits["ladder_drawdown"])
+    earned = (
+        account["sharpe"] > limits["ladder_sharpe"]
+        and account["equity"] > deepest
+        and win_rate(account, trades) > limits["ladder_win_rate"]
+    )
+    return limits["max_leverage"] if earned else base
+
+
+@borrowing
 def accept_model(account: Any, model_id: int) -> None:
     """A newly fitted model starts with a clean accuracy record."""
     if account["model_id"] != model_id:
@@ -163,7 +207,7 @@ def accept_model(account: Any, model_id: int) -> None:
         account["signals_off"] = 0
 
 
-@compiled
+@borrowing
 def update_limits(account: Any, terms: Terms, time: int, volatility_ratio: float) -> None:
     """Judge all daily and system limits at a close; equity must already be valued.
 

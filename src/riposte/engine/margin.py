@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 
 # Relative slack that forgives binary fractions when rounding (0.3 / 0.1 is a little under 3).
 _ROUNDING = 1e-9
 
 
-@compiled
+@borrowing
 def floor_to(value: float, size: float) -> float:
     """The largest multiple of ``size`` not above ``value`` (``size`` 0: the value itself)."""
     if size <= 0.0:
@@ -24,7 +24,7 @@ def floor_to(value: float, size: float) -> float:
     return np.floor(value / size + _ROUNDING) * size
 
 
-@compiled
+@borrowing
 def ceil_to(value: float, size: float) -> float:
     """The smallest multiple of ``size`` not below ``value`` (``size`` 0: the value itself)."""
     if size <= 0.0:
@@ -32,13 +32,13 @@ def ceil_to(value: float, size: float) -> float:
     return np.ceil(value / size - _ROUNDING) * size
 
 
-@compiled
+@borrowing
 def against(side: int, price: float, tick: float) -> float:
     """A price rounded to the tick against the trader: buys up, sells down."""
     return ceil_to(price, tick) if side > 0 else floor_to(price, tick)
 
 
-@compiled
+@borrowing
 def bracket_of(instrument: Any, notional: float) -> int:
     """Index of the maintenance bracket that holds ``notional`` USDT."""
     index = 0
@@ -48,14 +48,14 @@ def bracket_of(instrument: Any, notional: float) -> int:
     return index
 
 
-@compiled
+@borrowing
 def maintenance_margin(instrument: Any, notional: float) -> float:
     """Maintenance margin in USDT of a position of ``notional`` USDT."""
     i = bracket_of(instrument, notional)
     return notional * instrument["brackets"][i, 1] - instrument["brackets"][i, 2]
 
 
-@compiled
+@borrowing
 def liquidation_price(instrument: Any, quantity: float, entry_price: float, margin: float) -> float:
     """Mark price at which an isolated position is liquidated; 0 for a long that never is.
 
@@ -76,7 +76,7 @@ def liquidation_price(instrument: Any, quantity: float, entry_price: float, marg
     return max(price, 0.0)
 
 
-@compiled
+@borrowing
 def bankruptcy_price(quantity: float, entry_price: float, margin: float) -> float:
     """Price at which the isolated margin is used up exactly; 0 for a long that cannot be."""
     return max(entry_price - margin / quantity, 0.0)

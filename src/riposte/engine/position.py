@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled
+from riposte.compiled import borrowing
 from riposte.engine.enums import Intent, Reason
 from riposte.engine.limits import DAILY_LOSS, DRAWDOWN, HALTED, VOLATILITY
 from riposte.engine.margin import ceil_to, floor_to
 from riposte.engine.parameters import Sizing
-from riposte.engine.records import Terms
+from riposte.engine.records import PARTIALS, Terms
 
 ADD = int(Intent.ADD)
 EXIT = int(Intent.EXIT)
@@ -26,6 +26,7 @@ BY_DAILY_LOSS = int(Reason.DAILY_LOSS)
 BY_DRAWDOWN = int(Reason.DRAWDOWN)
 BY_VOLATILITY = int(Reason.VOLATILITY)
 BY_OPERATOR = int(Reason.OPERATOR)
+LIQUIDATION_NEAR = int(Reason.LIQUIDATION_NEAR)
 
 FIXED_FRACTION = int(Sizing.FIXED_FRACTION)
 FRACTIONAL_KELLY = int(Sizing.FRACTIONAL_KELLY)
@@ -36,7 +37,7 @@ _YEAR_NS = 365 * 86_400 * 1_000_000_000
 _LEAST_CONFIDENT_SHARE = 0.5
 
 
-@compiled
+@borrowing
 def halt_reason(halt: int) -> int:
     """The exit reason that a halt gives to the positions it closes."""
     if halt == DAILY_LOSS:
@@ -48,7 +49,7 @@ def halt_reason(halt: int) -> int:
     return BY_OPERATOR
 
 
-@compiled
+@borrowing
 def wanted_notional(
     terms: Terms, signal: Any, bar: Any, equity: float, cap: float, interval_ns: int
 ) -> float:
@@ -76,7 +77,7 @@ def wanted_notional(
     return cap * (_LEAST_CONFIDENT_SHARE + (1.0 - _LEAST_CONFIDENT_SHARE) * min(above, 1.0))
 
 
-@compiled
+@borrowing
 def place_barriers(position: Any, intent: Any, instrument: Any, terms: Terms, price: float) -> None:
     """Set stop, target and partial target from an opening fill at ``price``.
 
@@ -84,33 +85,50 @@ def place_barriers(position: Any, intent: Any, instrument: Any, terms: Terms, pr
     risk or invents profit.
     """
     tick = instrument["tick_size"]
-    up = 1.0 + intent["take_profit"]
+    width = intent["take_profit"]
     if intent["side"] > 0:
         position["stop_price"] = ceil_to(price * (1.0 - intent["stop_loss"]), tick)
-        position["target_price"] = ceil_to(price * up, tick)
-        part = ceil_to(price * (1.0 + intent["take_profit"] * terms.rules["partial_at"]), tick)
+        position["target_price"] = ceil_to(price * (1.0 + width), tick)
     else:
         position["stop_price"] = floor_to(price * (1.0 + intent["stop_loss"]), tick)
-        position["target_price"] = floor_to(price * (1.0 - intent["take_profit"]), tick)
-        part = floor_to(price * (1.0 - intent["take_profit"] * terms.rules["partial_at"]), tick)
-    position["partial_price"] = part if terms.rules["partial_at"] > 0.0 else 0.0
+        position["target_price"] = floor_to(price * (1.0 - width), tick)
+    for i in range(PARTIALS):
+        part = terms.rules["partial_at"][i]
+        away = price * (1.0 + intent["side"] * width * part)
+        rounded = ceil_to(away, tick) if intent["side"] > 0 else floor_to(away, tick)
+        position["partial_prices"][i] = rounded if part > 0.0 else 0.0
     position["risk_per_coin"] = abs(price - position["stop_price"])
 
 
-@compiled
-def tighten_stop(position: Any, instrument: Any, terms: Terms) -> None:
+@borrowing
+def next_partial(position: Any) -> float:
+    """Price of the partial target that comes next; 0 where none is left."""
+    taken = position["partials_taken"]
+    return position["partial_prices"][taken] if taken < PARTIALS else 0.0
+
+
+@borrowing
+def trail_width(position: Any, bar: Any, terms: Terms) -> float:
+    """How far (USDT) a trailing stop stands behind the best price: average true ranges where the rules
+    count in them and one is known, else initial risks."""
+    if terms.rules["trail_atr"] > 0.0 and bar["atr"] > 0.0:
+        return terms.rules["trail_atr"] * bar["atr"] * bar["close"]
+    return terms.rules["trail_distance"] * position["risk_per_coin"]
+
+
+@borrowing
+def tighten_stop(position: Any, bar: Any, instrument: Any, terms: Terms) -> None:
     """Move the stop to break-even after a partial profit and trail it behind the best price."""
     side = 1.0 if position["quantity"] > 0.0 else -1.0
     entry = position["entry_price"]
-    risk = position["risk_per_coin"]
     stop = position["stop_price"]
-    if position["partial_taken"] == 1 and terms.rules["breakeven_after_partial"] == 1:
+    if position["partials_taken"] > 0 and terms.rules["breakeven_after_partial"] == 1:
         fees = 2.0 * terms.costs["multiplier"] * instrument["taker_fee"] * entry
         stop = max(stop * side, entry * side + fees) * side
     if terms.rules["trail_after"] > 0.0:
         gained = (position["best_price"] - entry) * side
-        if gained >= terms.rules["trail_after"] * risk:
-            trailed = position["best_price"] - side * terms.rules["trail_distance"] * risk
+        if gained >= terms.rules["trail_after"] * position["risk_per_coin"]:
+            trailed = position["best_price"] - side * trail_width(position, bar, terms)
             if (trailed - stop) * side > 0.0:
                 stop = trailed
                 position["trailing"] = 1
@@ -120,44 +138,63 @@ def tighten_stop(position: Any, instrument: Any, terms: Terms) -> None:
         position["stop_price"] = rounded
 
 
-@compiled
-def write_exit(position: Any, reason: int, price: float, time: int, out: Any) -> None:
-    """Write an intent to leave the whole position."""
+@borrowing
+def send(order: Any, time: int, price: float, terms: Terms) -> None:
+    """Stamp an order decided at ``time`` on a market standing at ``price``."""
+    order["reference_price"] = price
+    order["decided_at"] = time
+    order["arrives_at"] = time + terms.execution["latency_ns"]
+
+
+@borrowing
+def write_exit(position: Any, reason: int, price: float, time: int, terms: Terms, out: Any) -> None:
+    """Write an intent to leave the whole position at market."""
     out["kind"] = EXIT
     out["side"] = -1 if position["quantity"] > 0.0 else 1
     out["reason"] = reason
     out["quantity"] = abs(position["quantity"])
-    out["reference_price"] = price
-    out["decided_at"] = time
+    send(out, time, price, terms)
 
 
-@compiled
-def manage(
-    account: Any,
+@borrowing
+def liquidation_is_near(position: Any, terms: Terms) -> bool:
+    """Whether the mark stands closer to liquidation than the portfolio tier allows (SPEC K4)."""
+    distance = abs(position["mark"] - position["liquidation_price"]) / position["mark"]
+    return bool(
+        position["liquidation_price"] > 0.0 and distance < terms.limits["liquidation_distance"]
+    )
+
+
+@borrowing
+def exit_reason(account: Any, position: Any, signal: Any, terms: Terms, time: int) -> int:
+    """Why an open position is to be left at this close; 0: it is not."""
+    side = 1 if position["quantity"] > 0.0 else -1
+    if account["state"] == HALTED:
+        return halt_reason(account["halt"])
+    if liquidation_is_near(position, terms):
+        return LIQUIDATION_NEAR
+    if terms.rules["time_exit"] == 1 and time >= position["expires_at"]:
+        return TIME
+    against = signal["direction"] == -side and signal["confidence"] >= terms.rules["min_confidence"]
+    if terms.rules["exit_on_reversal"] == 1 and against:
+        return REVERSAL
+    return 0
+
+
+@borrowing
+def write_add(
     position: Any,
     signal: Any,
     bar: Any,
     instrument: Any,
     terms: Terms,
+    interval_ns: int,
     time: int,
     out: Any,
 ) -> None:
-    """Decide what to do with an open position at a close; writes an unapproved intent to ``out``."""
+    """Write an unapproved intent to add to a winner, where the rules and the signal want one."""
     side = 1 if position["quantity"] > 0.0 else -1
-    tighten_stop(position, instrument, terms)
-    against = signal["direction"] == -side and signal["confidence"] >= terms.rules["min_confidence"]
-    reason = 0
-    if account["state"] == HALTED:
-        reason = halt_reason(account["halt"])
-    elif terms.rules["time_exit"] == 1 and time >= position["expires_at"]:
-        reason = TIME
-    elif terms.rules["exit_on_reversal"] == 1 and against:
-        reason = REVERSAL
-    if reason != 0:
-        write_exit(position, reason, bar["close"], time, out)
-        return
-    out["reference_price"] = bar["close"]
-    out["decided_at"] = time
+    send(out, time, bar["close"], terms)
     if terms.rules["add_after"] <= 0.0 or position["adds"] >= terms.rules["max_adds"]:
         return
     gained = (bar["close"] - position["entry_price"]) * side
@@ -171,3 +208,5 @@ def manage(
         )
         out["stop_loss"] = (bar["close"] - position["stop_price"]) * side / bar["close"]
         out["leverage"] = position["leverage"]
+        out["confidence"] = signal["confidence"]
+        out["expires_at"] = out["arrives_at"] + interval_ns

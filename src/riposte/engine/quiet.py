@@ -13,25 +13,52 @@ from typing import Any
 
 import numpy as np
 
-from riposte.compiled import compiled, inlined
+from riposte.compiled import borrowing, inlined
+from riposte.engine.cross import is_cross
 from riposte.engine.decide import clear
 from riposte.engine.limits import ACTIVE, NO_HALT, SPENT, VOLATILITY
+from riposte.engine.matching import follow
 from riposte.engine.parameters import NEVER
-from riposte.engine.records import Records, Terms
+from riposte.engine.position import next_partial, send
+from riposte.engine.records import Records, Terms, layout
+from riposte.engine.walk import marked
 from riposte.market.interval import DAY_NS
 
 _HAIR = 1e-12
 
+# What is watched of one symbol while bars are crossed.
+WATCH = layout(
+    [
+        ("lower", "f8"),  # prices strictly between these do nothing
+        ("upper", "f8"),
+        ("least", "f8"),  # and marks between these
+        ("most", "f8"),
+        ("quantity", "f8"),
+        ("entry", "f8"),
+        ("lowest", "f8"),  # prices seen
+        ("highest", "f8"),
+        ("long", "i1"),  # whether such a signal is heeded
+        ("short", "i1"),
+    ]
+)
 
-@compiled
+
+@borrowing
 def unmoved(account: Any, positions: Records, pending: Records, terms: Terms) -> bool:
     """Whether the account may cross bars at all, nothing being approved: trading with no limit met, or
-    flat and stopped for a reason that no bar lifts."""
-    held = False
+    flat and stopped for a reason that no bar lifts. Not where every bar moves a stop (one that trails by true
+    ranges) or a liquidation price (several positions under cross margin)."""
+    count = 0
     for s in range(len(pending)):
         if pending[s]["approved"] == 1:
             return False
-        held |= positions[s]["quantity"] != 0.0
+        if positions[s]["quantity"] != 0.0:
+            count += 1
+            if terms.rules["trail_atr"] > 0.0 and trails(positions[s], terms):
+                return False
+    held = count > 0
+    if count > 1 and is_cross(terms):
+        return False
     if account["state"] == ACTIVE:
         return bool(
             account["halt"] == NO_HALT
@@ -41,7 +68,28 @@ def unmoved(account: Any, positions: Records, pending: Records, terms: Terms) ->
     return not held and account["halt"] != VOLATILITY
 
 
-@compiled
+@borrowing
+def trails(position: Any, terms: Terms) -> bool:
+    """Whether the stop of an open position has begun to trail."""
+    side = 1.0 if position["quantity"] > 0.0 else -1.0
+    gained = (position["best_price"] - position["entry_price"]) * side
+    after = terms.rules["trail_after"]
+    return bool(after > 0.0 and gained >= after * position["risk_per_coin"])
+
+
+@borrowing
+def mark_bounds(position: Any, terms: Terms) -> tuple[float, float]:
+    """(lower, upper): a mark strictly between them is neither at liquidation nor too near to it."""
+    liquidation = position["liquidation_price"]
+    near = terms.limits["liquidation_distance"]
+    if position["quantity"] == 0.0 or liquidation <= 0.0:
+        return -np.inf, np.inf
+    if position["quantity"] > 0.0:
+        return liquidation / (1.0 - near) * (1.0 + _HAIR), np.inf
+    return -np.inf, liquidation / (1.0 + near) * (1.0 - _HAIR)
+
+
+@borrowing
 def bounds(position: Any, terms: Terms) -> tuple[float, float]:
     """(lower, upper): a bar strictly between them reaches neither stop nor liquidation, no target, and no
     price at which a trailing stop would move. They stand a hair inside, so that rounding errs towards an
@@ -56,8 +104,8 @@ def bounds(position: Any, terms: Terms) -> tuple[float, float]:
     )
     if liquidation > 0.0 and (liquidation - stop) * side > 0.0:
         stop = liquidation
-    if position["partial_price"] > 0.0 and position["partial_taken"] == 0:
-        target = min(target * side, position["partial_price"] * side) * side
+    if next_partial(position) > 0.0:
+        target = min(target * side, next_partial(position) * side) * side
     if terms.rules["trail_after"] > 0.0:
         start = position["entry_price"] * side
         start += terms.rules["trail_after"] * position["risk_per_coin"]
@@ -68,7 +116,7 @@ def bounds(position: Any, terms: Terms) -> tuple[float, float]:
     return target * inside, stop * outside
 
 
-@compiled
+@borrowing
 def wakes_at(account: Any, positions: Records, terms: Terms) -> int:
     """The time (ns UTC) from which a bar is an event whatever it holds: a new day, an expiry,
     a verdict, a person."""
@@ -85,7 +133,7 @@ def wakes_at(account: Any, positions: Records, terms: Terms) -> int:
     return until
 
 
-@compiled
+@borrowing
 def heeded(position: Any, terms: Terms) -> tuple[bool, bool]:
     """Whether a signal to go (long, short) could change anything: a position may be deaf to either."""
     if position["quantity"] == 0.0:
@@ -96,30 +144,18 @@ def heeded(position: Any, terms: Terms) -> tuple[bool, bool]:
 
 
 @inlined
-def eventful(
-    bar: Any,
-    signal: Any,
-    lower: float,
-    upper: float,
-    long: bool,
-    short: bool,
-    calm: float,
-    threshold: float,
-    model: int,
-) -> bool:
+def eventful(bar: Any, signal: Any, eye: Any, calm: float, threshold: float, model: int) -> bool:
     """Whether a bar might do more to a symbol than mark it: any doubt is an event.
 
-    ``long``, ``short``: whether such a signal is heeded; ``calm``: the volatility limit; ``threshold``: the
-    least confidence; ``model``: of which a signal may
+    ``calm``: the volatility limit; ``threshold``: the least confidence; ``model``: of which a signal may
     be without an event, where a position is held.
     """
     low, high = bar["low"], bar["high"]
-    held = upper < np.inf
     return not (
         bar["present"] == 1
         and low > 0.0
-        and low > lower
-        and high < upper
+        and low > eye["lower"]
+        and high < eye["upper"]
         and high < np.inf
         and low <= bar["open"]
         and bar["open"] <= high
@@ -127,25 +163,34 @@ def eventful(
         and bar["close"] <= high
         and (
             signal["direction"] == 0
-            or not (long if signal["direction"] > 0 else short)
+            or (eye["long"] if signal["direction"] > 0 else eye["short"]) == 0
             or not signal["confidence"] >= threshold
         )
         and not bar["volatility_ratio"] >= calm
         and (
-            not held
+            eye["quantity"] == 0.0
             or (bar["funding"] == 0.0 and (signal["model_id"] < 0 or signal["model_id"] == model))
         )
     )
 
 
-@inlined
-def marked(bar: Any) -> float:
-    """The price that values a position at the bar's close."""
-    mark = bar["mark"]
-    return mark if mark > 0.0 and mark < np.inf else bar["close"]
+@borrowing
+def look(positions: Records, terms: Terms, watch: Records) -> bool:
+    """Note in ``watch`` what each symbol is watched for; returns whether any position is held."""
+    any_held = False
+    for s in range(len(positions)):
+        position, eye = positions[s], watch[s]
+        eye["lower"], eye["upper"] = bounds(position, terms)
+        eye["least"], eye["most"] = mark_bounds(position, terms)
+        eye["quantity"], eye["entry"] = position["quantity"], position["entry_price"]
+        eye["lowest"], eye["highest"] = np.inf, -np.inf
+        long, short = heeded(position, terms)
+        eye["long"], eye["short"] = long, short
+        any_held |= position["quantity"] != 0.0
+    return any_held
 
 
-@compiled
+@borrowing
 def cross(
     start: int,
     account: Any,
@@ -154,7 +199,9 @@ def cross(
     time: Any,
     bars: Records,
     signals: Records,
+    busy: Any,
     terms: Terms,
+    watch: Records,
     equity: Any,
     exposures: Any,
     states: Any,
@@ -162,21 +209,12 @@ def cross(
 ) -> int:
     """Cross quiet bars from row ``start`` of (T, S) arrays; the first row that is not one, or T.
 
+    ``busy`` (T,) or empty: rows that are events whatever they hold. ``watch`` (S,) is room for :data:`WATCH`.
     Curves, positions, account and waiting intents are left as :func:`~riposte.engine.step.step` would
     have left them.
     """
     symbols = len(positions)
-    lower, upper = np.empty(symbols), np.empty(symbols)
-    quantity, entry = np.empty(symbols), np.empty(symbols)
-    lowest, highest = np.empty(symbols), np.empty(symbols)
-    long, short = np.empty(symbols, np.bool_), np.empty(symbols, np.bool_)
-    any_held = False
-    for s in range(symbols):
-        lower[s], upper[s] = bounds(positions[s], terms)
-        quantity[s], entry[s] = positions[s]["quantity"], positions[s]["entry_price"]
-        lowest[s], highest[s] = np.inf, -np.inf
-        long[s], short[s] = heeded(positions[s], terms)
-        any_held |= quantity[s] != 0.0
+    any_held = look(positions, terms, watch)
     begin, until = account["day"] * DAY_NS, wakes_at(account, positions, terms)
     calm, threshold = terms.limits["volatility_ratio"], terms.rules["min_confidence"]
     peak, wallet, model = account["peak_equity"], account["wallet"], account["model_id"]
@@ -187,35 +225,29 @@ def cross(
     if time[t] < begin:  # only if the clock went back
         return t
     while t < len(time) and time[t] < until:
-        event = False
+        event = len(busy) > 0 and busy[t] == 1
         for s in range(symbols):
-            event |= eventful(
-                bars[t, s],
-                signals[t, s],
-                lower[s],
-                upper[s],
-                long[s],
-                short[s],
-                calm,
-                threshold,
-                model,
-            )
+            event |= eventful(bars[t, s], signals[t, s], watch[s], calm, threshold, model)
         if event:
             break
         total, held = 0.0, 0.0
         if any_held:
             for s in range(symbols):
-                if quantity[s] != 0.0:
-                    mark = marked(bars[t, s])
-                    total += quantity[s] * (mark - entry[s])
-                    held += abs(quantity[s]) * mark
+                eye = watch[s]
+                if eye["quantity"] != 0.0:
+                    bar = bars[t, s]
+                    mark = marked(bar)
+                    event |= not (eye["least"] < mark < eye["most"])
+                    total += eye["quantity"] * (mark - eye["entry"])
+                    held += abs(eye["quantity"]) * mark
                     # Of a bar that breaks a limit too: it touches no barrier, and a step would say the same.
-                    lowest[s] = min(lowest[s], bars[t, s]["low"])
-                    highest[s] = max(highest[s], bars[t, s]["high"])
+                    eye["lowest"] = min(eye["lowest"], bar["low"])
+                    eye["highest"] = max(eye["highest"], bar["high"])
         value = wallet + total
         top = max(peak, value)
         # Who is stopped and flat has been judged on this very value by the step before.
-        if state == ACTIVE and (value <= top * spared or value <= floor_of_day):
+        spent = state == ACTIVE and (value <= top * spared or value <= floor_of_day)
+        if event or spent:
             break
         peak, unrealised = top, total
         equity[t] = value
@@ -224,7 +256,7 @@ def cross(
         halts[t] = halt
         t += 1
     if t > start:
-        _settle(positions, pending, bars, t - 1, time[t - 1], lowest, highest, any_held)
+        _settle(positions, pending, bars, t - 1, time[t - 1], watch, any_held, terms)
         account["unrealised"] = unrealised
         account["equity"] = wallet + unrealised
         account["peak_equity"] = peak
@@ -232,20 +264,20 @@ def cross(
     return t
 
 
-@compiled
+@borrowing
 def _settle(
     positions: Records,
     pending: Records,
     bars: Records,
     t: int,
     time: int,
-    lowest: Any,
-    highest: Any,
+    watch: Records,
     any_held: bool,
+    terms: Terms,
 ) -> None:
     """What the quiet bars leave in the records, ``t`` being the last of them."""
     for s in range(len(positions)):
-        position = positions[s]
+        position, eye = positions[s], watch[s]
         position["mark"] = marked(bars[t, s])
         position["last_close"] = bars[t, s]["close"]
         position["last_time"] = time
@@ -253,11 +285,8 @@ def _settle(
             clear(pending[s])
             held = position["quantity"]
             if held != 0.0:
-                best, worst = (highest[s], lowest[s]) if held > 0.0 else (lowest[s], highest[s])
-                side = 1.0 if held > 0.0 else -1.0
-                if (best - position["best_price"]) * side > 0.0:
-                    position["best_price"] = best
-                if (worst - position["worst_price"]) * side < 0.0:
-                    position["worst_price"] = worst
-                pending[s]["reference_price"] = bars[t, s]["close"]
-                pending[s]["decided_at"] = time
+                best, worst = eye["highest"], eye["lowest"]
+                if held < 0.0:
+                    best, worst = worst, best
+                follow(position, best, worst)
+                send(pending[s], time, bars[t, s]["close"], terms)

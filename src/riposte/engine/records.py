@@ -34,6 +34,8 @@ RING = 128  # capacity of the rolling windows kept in the account
 
 BRACKETS = 16  # room for maintenance brackets per instrument
 
+PARTIALS = 4  # room for partial targets per position
+
 # The contract rules of one symbol (market.instrument.Instrument) for compiled code.
 INSTRUMENT = layout(
     [
@@ -60,6 +62,7 @@ BAR = layout(
         ("quote_volume", "f8"),
         ("volatility", "f8"),  # per bar, fraction, known at the close
         ("volatility_ratio", "f8"),  # short-run / normal, known at the close
+        ("atr", "f8"),  # average true range / close, known at the close
         ("funding", "f8"),  # sum of rates settled in (open_time, close_time]
         ("present", "i1"),
     ],
@@ -86,6 +89,7 @@ ACCOUNT = layout(
         ("fees", "f8"),  # paid, positive
         ("funding", "f8"),  # paid, positive; received, negative
         ("slippage", "f8"),  # memo: already inside realised
+        ("gap", "f8"),  # memo: lost between stops and the opens that jumped them, inside realised
         ("unrealised", "f8"),
         ("equity", "f8"),
         ("peak_equity", "f8"),
@@ -105,6 +109,9 @@ ACCOUNT = layout(
         ("hits_at", "i8"),
         ("hits_count", "i8"),
         ("hits", "i1", (RING,)),
+        ("results_at", "i8"),
+        ("results_count", "i8"),
+        ("results", "i1", (RING,)),  # of closed trades: 1 won
         ("returns_at", "i8"),
         ("returns_count", "i8"),
         ("returns", "f8", (RING,)),  # daily equity returns
@@ -118,11 +125,11 @@ POSITION = layout(
     [
         ("quantity", "f8"),  # signed
         ("entry_price", "f8"),
-        ("margin", "f8"),  # isolated
+        ("margin", "f8"),  # initial; all that stands behind the position where it is isolated
         ("leverage", "f8"),
         ("stop_price", "f8"),
         ("target_price", "f8"),
-        ("partial_price", "f8"),
+        ("partial_prices", "f8", (PARTIALS,)),  # 0: none
         ("liquidation_price", "f8"),
         ("risk_per_coin", "f8"),  # |entry - first stop|: one R
         ("first_quantity", "f8"),
@@ -131,7 +138,7 @@ POSITION = layout(
         ("opened_at", "i8"),
         ("expires_at", "i8"),
         ("adds", "i8"),
-        ("partial_taken", "i1"),
+        ("partials_taken", "i1"),
         ("trailing", "i1"),
         ("regime", "i1"),
         ("model_id", "i4"),
@@ -142,6 +149,7 @@ POSITION = layout(
         ("fees", "f8"),
         ("funding", "f8"),
         ("slippage", "f8"),
+        ("gap", "f8"),
         ("entry_notional", "f8"),
         ("exit_quantity", "f8"),
         ("exit_notional", "f8"),
@@ -157,7 +165,8 @@ POSITION = layout(
     ],
 )
 
-# An order wanted for one symbol. Only ``review`` sets ``approved``; a venue takes no other.
+# An order wanted for one symbol. Only ``review`` sets ``approved``; a venue takes no other. An approved
+# order stays in its slot while it works: until it is filled, withdrawn, or out of time.
 INTENT = layout(
     [
         ("kind", "i1"),  # Intent
@@ -166,7 +175,11 @@ INTENT = layout(
         ("reason", "i1"),  # Reason
         ("regime", "i1"),
         ("model_id", "i4"),
-        ("quantity", "f8"),
+        ("order", "i1"),  # EntryOrder
+        ("resting", "i1"),  # in the book: it has reached the exchange and did not cross
+        ("quantity", "f8"),  # still to fill
+        ("filled", "f8"),
+        ("limit_price", "f8"),  # 0: at market
         ("reference_price", "f8"),  # price the decision saw
         ("take_profit", "f8"),  # widths from the fill price
         ("stop_loss", "f8"),
@@ -174,6 +187,8 @@ INTENT = layout(
         ("confidence", "f8"),
         ("horizon_ns", "i8"),
         ("decided_at", "i8"),
+        ("arrives_at", "i8"),  # at the exchange
+        ("expires_at", "i8"),  # works no longer than that
     ],
 )
 
@@ -189,6 +204,7 @@ FILL = layout(
         ("reference_price", "f8"),
         ("fee", "f8"),
         ("slippage", "f8"),
+        ("gap", "f8"),
         ("realised", "f8"),
     ],
 )
@@ -209,6 +225,7 @@ TRADE = layout(
         ("fees", "f8"),
         ("funding", "f8"),
         ("slippage", "f8"),
+        ("gap", "f8"),
         ("net", "f8"),
         ("net_fraction", "f8"),  # of equity at entry
         ("confidence", "f8"),
@@ -230,6 +247,15 @@ class Terms(NamedTuple):
     costs: Any
     rules: Any
     operator: Any
+    execution: Any
+
+
+class PortfolioRow(NamedTuple):
+    """What is known of the symbols together at a close (a row of :class:`riposte.market.portfolio.Portfolio`):
+    correlation (S, S) of returns, NaN unknown, and the share of the heat limit each may use (S,)."""
+
+    correlation: Any
+    weight: Any
 
 
 class Log(NamedTuple):

@@ -18,7 +18,16 @@ from riposte.errors import InputError, StorageError
 
 _MAGIC = b"RIPOSTE1"
 # Of these a larger number is the stricter one; of all other limits a smaller one is.
-_STRICTER_WHEN_LARGER = {"min_sharpe", "min_accuracy", "pause_ns", "accuracy_signals"}
+_STRICTER_WHEN_LARGER = {
+    "min_sharpe",
+    "min_accuracy",
+    "pause_ns",
+    "accuracy_signals",
+    "liquidation_distance",
+    "ladder_trades",
+    "ladder_win_rate",
+    "ladder_sharpe",
+}
 # Here 0 means off, so 0 is the loosest value whatever the direction.
 _ZERO_IS_OFF = {"pause_after_losses", "sharpe_days", "accuracy_signals"}
 

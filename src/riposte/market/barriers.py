@@ -14,9 +14,9 @@ import numpy as np
 
 from riposte.market.frame import Floats, MarketFrame
 from riposte.market.interval import DAY_NS, HOUR_NS
-from riposte.market.volatility import volatility
+from riposte.market.volatility import average_true_range, volatility
 
-Scale = Literal["fixed", "volatility"]
+Scale = Literal["fixed", "volatility", "atr"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Barriers:
     ``scale="fixed"``: ``take_profit`` and ``stop_loss`` are fractions of the price (0.015, 0.005).
     ``scale="volatility"``: they multiply the volatility expected over ``horizon_ns``, taken as the
     per-bar volatility of the last ``volatility_window_ns`` times the square root of the horizon in
-    bars; ``min_width`` and ``max_width`` bound the result.
+    bars. ``scale="atr"``: they multiply the average true range of ``atr_bars`` bars. ``min_width`` and
+    ``max_width`` bound the result of both.
     """
 
     take_profit: float = 0.015
@@ -36,6 +37,7 @@ class Barriers:
     volatility_window_ns: int = 3 * DAY_NS
     min_width: float = 0.002
     max_width: float = 0.10
+    atr_bars: int = 14
 
 
 def barrier_widths(frame: MarketFrame, barriers: Barriers) -> tuple[Floats, Floats]:
@@ -43,23 +45,28 @@ def barrier_widths(frame: MarketFrame, barriers: Barriers) -> tuple[Floats, Floa
 
     NaN where the volatility is not known yet: such a row has no label and opens no trade.
     """
+    return widths_at(measured(frame, barriers), frame.interval.ns, barriers)
+
+
+def measured(frame: MarketFrame, barriers: Barriers) -> Floats:
+    """What the widths of each row (n,) are multiples of, before the horizon counts; ones if they are fixed."""
     if barriers.scale == "fixed":
-        return widths_at(np.empty(len(frame)), frame.interval.ns, barriers)
-    per_bar = volatility(frame, barriers.volatility_window_ns)
-    return widths_at(per_bar, frame.interval.ns, barriers)
+        return np.ones(len(frame))
+    if barriers.scale == "atr":
+        return average_true_range(frame, barriers.atr_bars)
+    return volatility(frame, barriers.volatility_window_ns)
 
 
-def widths_at(per_bar: Floats, interval_ns: int, barriers: Barriers) -> tuple[Floats, Floats]:
-    """(take-profit, stop-loss) widths where the volatility of a bar is ``per_bar``, an array of any shape.
-
-    The volatility must be that of ``barriers.volatility_window_ns``; fixed widths do not look at it.
-    """
+def widths_at(base: Floats, interval_ns: int, barriers: Barriers) -> tuple[Floats, Floats]:
+    """(take-profit, stop-loss) widths where :func:`measured` gives ``base``, an array of any shape."""
     if barriers.scale == "fixed":
         return (
-            np.full(per_bar.shape, barriers.take_profit),
-            np.full(per_bar.shape, barriers.stop_loss),
+            np.full(base.shape, barriers.take_profit),
+            np.full(base.shape, barriers.stop_loss),
         )
-    expected = per_bar * np.sqrt(max(1, barriers.horizon_ns // interval_ns))
+    expected = base
+    if barriers.scale == "volatility":
+        expected = base * np.sqrt(max(1, barriers.horizon_ns // interval_ns))
     low, high = barriers.min_width, barriers.max_width
     return (
         np.clip(barriers.take_profit * expected, low, high),

@@ -16,10 +16,12 @@ _LEAST_BARS = 6
 
 @dataclass(frozen=True, slots=True)
 class VolatilityWindows:
-    """Over how long "now" and "normal" are measured for the volatility stop (SPEC K3)."""
+    """Over how long "now" and "normal" are measured for the volatility stop (SPEC K3), and over how many
+    bars the average true range."""
 
     short_ns: int = 6 * HOUR_NS
     normal_ns: int = 30 * DAY_NS
+    atr_bars: int = 14
 
 
 @compiled
@@ -69,3 +71,30 @@ def volatility_ratio(frame: MarketFrame, windows: VolatilityWindows) -> Floats:
         close, segment, normal
     )
     return ratio
+
+
+@compiled
+def mean_true_range(high: Floats, low: Floats, close: Floats, segment: Times, bars: int) -> Floats:
+    """Mean true range of the last ``bars`` bars per closing price, NaN before there are so many.
+
+    ``max(high, close[t-1]) - min(low, close[t-1])``: Wilder (1978), whose recursive average is a plain one
+    here, so that the value depends on these bars alone. The first bar of a segment has only its own range.
+    """
+    n = len(close)
+    out = np.full(n, np.nan)
+    ranges = np.zeros(n)
+    start = 0
+    for i in range(n):
+        if i == 0 or segment[i] != segment[i - 1]:
+            start = i
+            ranges[i] = high[i] - low[i]
+        else:
+            ranges[i] = max(high[i], close[i - 1]) - min(low[i], close[i - 1])
+        if i - start + 1 >= bars:
+            out[i] = np.sum(ranges[i - bars + 1 : i + 1]) / bars / close[i]
+    return out
+
+
+def average_true_range(frame: MarketFrame, bars: int) -> Floats:
+    """Average true range as a fraction of the close, known at each bar's close."""
+    return mean_true_range(frame["high"], frame["low"], frame["close"], frame.segment, bars)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riposte.engine.parameters import NEVER, EngineConfig, Operator
-from riposte.engine.run import MarketInputs, RunResult, run
+from riposte.engine.run import MarketInputs, RunResult, run, sliced
 from riposte.market.frame import Floats
 from riposte.proof.metrics import measure
 from riposte.proof.results import Outcome
@@ -43,6 +43,12 @@ def with_directions(
     return dataclasses.replace(inputs, signals=signals)
 
 
+def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
+    """The steps that close in ``[start, end]``."""
+    first = int(np.searchsorted(inputs.time, start, side="left"))
+    return sliced(inputs, first, int(np.searchsorted(inputs.time, end, side="right")))
+
+
 def at_threshold(config: EngineConfig, threshold: float) -> EngineConfig:
     """The same rules at another confidence threshold."""
     rules = dataclasses.replace(config.rules, min_confidence=threshold)
@@ -53,6 +59,16 @@ def at_costs(config: EngineConfig, multiplier: float) -> EngineConfig:
     """The same rules with fees and slippage multiplied."""
     costs = dataclasses.replace(config.costs, multiplier=multiplier)
     return dataclasses.replace(config, costs=costs)
+
+
+def cost_what_if(inputs: MarketInputs, config: EngineConfig, multiple: float) -> Outcome:
+    """The same signals where trading costs ``multiple`` times what is configured; funding as recorded."""
+    result = run(inputs, at_costs(config, multiple * config.costs.multiplier))
+    note = (
+        f"Fees and slippage times {multiple:g}; funding as recorded. Same signals; sizes follow, since "
+        "the loss that is risked at a stop includes its costs."
+    )
+    return outcome(f"Costs × {multiple:g}", note, result, config.starting_equity)
 
 
 def never_resumed(config: EngineConfig) -> EngineConfig:

@@ -53,8 +53,11 @@ def base_log_loss(training: NDArray[np.int8], label: NDArray[np.int8]) -> float:
 def side_confidence(
     label: NDArray[np.int8], probabilities: Floats
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Over rows that resolved to a side: the promised confidence in the likelier side, and the truth."""
-    resolved = label != 0
+    """Over rows that resolved to a side: the promised confidence in the likelier side, and the truth.
+
+    Rows without a probability of either side, which no model spoke about, promise nothing.
+    """
+    resolved = (label != 0) & (probabilities[:, 0] + probabilities[:, 2] > 0.0)
     short, long = probabilities[resolved, 0], probabilities[resolved, 2]
     confidence: Floats = np.maximum(short, long) / (short + long)
     right: NDArray[np.bool_] = np.where(long >= short, 1, -1) == label[resolved]

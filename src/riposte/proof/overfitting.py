@@ -80,14 +80,15 @@ def probability_of_overfitting(returns: Floats, blocks: int = 16) -> Overfitting
 
 
 def together(parts: Sequence[Overfitting]) -> Overfitting | None:
-    """Several findings on the same configurations as one, all combinations pooled; None of none."""
+    """Several findings on as many blocks as one, all combinations pooled; None of none."""
     if not parts:
         return None
     logits, past, future = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("logits", "past", "future")
     )
-    return _summed(parts[0].configurations, parts[0].blocks, logits, past, future)
+    most = max(part.configurations for part in parts)
+    return _summed(most, parts[0].blocks, logits, past, future)
 
 
 def blocks_for(periods: int, *, most: int = 16, least_length: int = 10) -> int:

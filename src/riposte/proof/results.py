@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from riposte.engine.run import RunResult
 from riposte.market.frame import Floats, Times
+from riposte.proof.chance.results import Chance
+from riposte.proof.honesty import Honesty, PathStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,45 @@ class Study:
     )
     targets: tuple[Target, ...]
     importance: tuple[Importance, ...]
-    intervals: Mapping[str, tuple[float, float]]  # bootstrap, 95 %: total_return, sharpe
+    intervals: Mapping[str, tuple[float, float]]  # 95 %, by riposte.proof.bootstrap.MEASURES
     by_symbol: Mapping[str, Mapping[str, float]]
     by_regime: Mapping[str, Mapping[str, float]]
     by_exit: Mapping[str, Mapping[str, float]]
     refusals: Mapping[str, int]  # rule -> how often
     quality: tuple[str, ...]  # findings of the data check, one sentence each
     trials: int  # how many variants of this study were evaluated on this data
+    chance: Chance  # resampled trades and markets, null tests
+    honesty: Honesty
+    paths: PathStudy | None  # combinatorial cross-validation, where it was asked for
     fingerprint: str  # hash of equity curve and trades: equal for equal runs
+
+
+class Summarised(Protocol):
+    """What a summary needs of a study, be it fresh or read back from its JSON."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def real_data(self) -> bool: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def interval(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def system(self) -> Outcome: ...
+    @property
+    def never_resumed(self) -> Outcome: ...
+    @property
+    def baselines(self) -> tuple[Outcome, ...]: ...
+    @property
+    def targets(self) -> tuple[Target, ...]: ...
+    @property
+    def intervals(self) -> Mapping[str, tuple[float, float]]: ...
+    @property
+    def trials(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...

@@ -20,13 +20,13 @@ from riposte.market.barriers import barrier_widths
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
 from riposte.market.series import format_time
-from riposte.proof.backtest import outcome
+from riposte.proof.backtest import between, outcome
 from riposte.proof.dataset import prepare, selected, training_set
 from riposte.proof.leak_checks import Decisions, Leak, decisions, prove_causal
 from riposte.proof.results import Outcome
 from riposte.proof.selection.choose import Selection
 from riposte.proof.splits import Fold
-from riposte.proof.study import StudyPlan, between
+from riposte.proof.study import StudyPlan
 from riposte.proof.walkforward import quiet
 
 
@@ -113,9 +113,10 @@ def backtest_model(
     instruments: Sequence[Instrument],
     plan: StudyPlan,
     features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
 ) -> Outcome:
     """Trade the model's signals on what :func:`unseen_inputs` finds."""
-    unseen = unseen_inputs(stack, frames, instruments, plan, features)
+    unseen = unseen_inputs(stack, frames, instruments, plan, features, finer)
     note = f"Out of sample from {format_time(int(unseen.time[0]))}."
     return outcome("Model", note, run(unseen, plan.engine), plan.engine.starting_equity)
 
@@ -126,6 +127,7 @@ def unseen_inputs(
     instruments: Sequence[Instrument],
     plan: StudyPlan,
     features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
 ) -> MarketInputs:
     """The model's signals on rows decided after everything it learned from was settled, with the market
     from the first such row on.
@@ -165,6 +167,13 @@ def unseen_inputs(
             hint="train on an earlier --timerange, or import later history",
         )
     inputs = market_inputs(
-        frames, signals, plan.barriers, instruments, model_ids=models, windows=plan.windows
+        frames,
+        signals,
+        plan.barriers,
+        instruments,
+        model_ids=models,
+        windows=plan.windows,
+        finer=finer,
+        portfolio=plan.portfolio,
     )
     return between(inputs, learned_until, int(inputs.time[-1]))

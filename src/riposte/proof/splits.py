@@ -160,12 +160,30 @@ def combinatorial(
     )
 
 
+def parse_groups(text: str) -> tuple[int, int] | None:
+    """``6,2`` as (groups, test groups); None of nothing.
+
+    Raises:
+        InputError: if it is not two numbers, or they make no cross-validation.
+    """
+    if not text.strip():
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise InputError(f"{text!r} is not understood: write groups and test groups, such as 6,2")
+    groups, test_groups = map(int, parts)
+    check_groups(groups, test_groups)
+    return groups, test_groups
+
+
 def check_groups(groups: int, test_groups: int) -> None:
     """Refuse numbers of groups that make no cross-validation.
 
     Raises:
         InputError: saying what is wanted.
     """
+    if groups > MOST_SPLITS:
+        raise InputError(f"{groups} groups are too many: at most {MOST_SPLITS:,} make sense")
     if not 1 <= test_groups < groups:
         raise InputError(
             f"of {groups} groups {test_groups} cannot be tested: at least one must be, and at least one "

@@ -17,16 +17,23 @@ from riposte.features.provision import BUILT_IN, MatrixSource, common_features
 from riposte.labels.triple_barrier import Reading
 from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.open_interest import open_interest_signals
-from riposte.layers.position.inputs import market_inputs
+from riposte.layers.position.inputs import market_inputs, signals_on
+from riposte.layers.position.portfolio import PortfolioConfig
 from riposte.layers.stack import StackConfig
+from riposte.layers.trend_rule import CHANNEL_HORIZONS, trend_rule_signals
 from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
 from riposte.market.interval import HOUR_NS, format_duration
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof import baselines, bootstrap, classification, targets
-from riposte.proof.backtest import at_costs, at_threshold, never_resumed, outcome
+from riposte.proof.backtest import at_threshold, between, cost_what_if, never_resumed, outcome
+from riposte.proof.chance.measure import outspoken
+from riposte.proof.chance.shuffle import LabelShuffle
+from riposte.proof.chance.study import Resampling, chance_of
+from riposte.proof.cpcv import PathPlan, path_study
 from riposte.proof.dataset import SymbolData, Weighting, prepare
+from riposte.proof.honesty import PathStudy
 from riposte.proof.metrics import by_group, daily_returns
 from riposte.proof.results import (
     FoldResult,
@@ -40,9 +47,11 @@ from riposte.proof.results import (
 from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.silences import total
 from riposte.proof.splits import walk_forward
+from riposte.proof.tried import judge
 from riposte.proof.walkforward import FoldOutput, Task, run_folds, stitch
 
 Progress = Callable[[str, int, int], None]
+RULE_ALONE = "Open-interest signal alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +70,19 @@ class StudyPlan:
     round_trip_cost: float = 0.0014
     selection: SelectionConfig | None = None
     weighting: Weighting = "uniqueness"
+    portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
     ladder: tuple[float, ...] = (0.50, 0.55, 0.60, 0.65, 0.70)
     open_interest_threshold: float = 0.3
     random_seeds: int = 20
     bootstrap_resamples: int = 1000
+    resampling: Resampling = field(default_factory=Resampling)
     seed: int = 7
     # Variants that were looked at on this history while the shipped defaults were chosen: ten learner
     # settings, ten strengths of the calibration's prior, two barrier shapes. They count as trials too.
     earlier_trials: int = 23
+    earlier_sharpes: tuple[float, ...] = ()  # yearly, of those variants of which it is known
+    folds: int = 0  # only so many of the newest; 0 for all
+    cpcv: tuple[int, int] | None = None  # groups and test groups of the paths; None for no paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +106,18 @@ class OutOfSample:
     folds: tuple[FoldOutput, ...]
     signals: tuple[Signals, ...]
     inputs: MarketInputs  # from the first test row to the last
+    history: MarketInputs  # all of it
+    task: Task
 
 
 def describe_barriers(barriers: Barriers) -> str:
     """The barriers in words."""
     horizon = format_duration(barriers.horizon_ns)
+    if barriers.scale == "atr":
+        return (
+            f"target {barriers.take_profit:g} and stop {barriers.stop_loss:g} average true ranges of "
+            f"{barriers.atr_bars} bars, at most {horizon}"
+        )
     if barriers.scale == "fixed":
         return (
             f"target {barriers.take_profit:.2%}, stop {barriers.stop_loss:.2%}, at most {horizon}"
@@ -115,8 +136,13 @@ def walk(
     workers: int,
     progress: Progress | None = None,
     features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
+    shuffle: LabelShuffle | None = None,
 ) -> OutOfSample:
-    """Walk forward over the frames and stitch what the folds said about unseen months."""
+    """Walk forward over the frames and stitch what the folds said about unseen months.
+
+    ``shuffle``: for a null test, how the outcomes that the folds learn from are exchanged.
+    """
     report = progress or (lambda _what, _done, _total: None)
     wanted = common_features(frames, features)
     data = []
@@ -139,6 +165,7 @@ def walk(
         train_months=plan.train_months,
         test_months=plan.test_months,
         step_months=plan.step_months,
+        last=plan.folds,
     )
     task = Task(
         data=tuple(data),
@@ -149,24 +176,25 @@ def walk(
         selection=plan.selection,
         weighting=plan.weighting,
         versions={name: features.specs[name].version for name in wanted},
+        shuffle=shuffle,
     )
     outputs = run_folds(
         folds, task, workers=workers, progress=lambda d, n: report("walk-forward folds", d, n)
     )
     signals, spoken_by = stitch(data, outputs)
     inputs = market_inputs(
-        frames, signals, plan.barriers, instruments, model_ids=spoken_by, windows=plan.windows
+        frames,
+        signals,
+        plan.barriers,
+        instruments,
+        model_ids=spoken_by,
+        windows=plan.windows,
+        finer=finer,
+        portfolio=plan.portfolio,
     )
     first, last = folds[0].test_start, folds[-1].test_end
-    return OutOfSample(tuple(data), outputs, signals, between(inputs, first, last))
-
-
-def between(inputs: MarketInputs, start: int, end: int) -> MarketInputs:
-    """The steps that close in ``[start, end]``."""
-    rows = (inputs.time >= start) & (inputs.time <= end)
-    return dataclasses.replace(
-        inputs, time=inputs.time[rows], bars=inputs.bars[rows], signals=inputs.signals[rows]
-    )
+    unseen = between(inputs, first, last)
+    return OutOfSample(tuple(data), outputs, signals, unseen, inputs, task)
 
 
 def fingerprint(result: RunResult) -> str:
@@ -185,25 +213,52 @@ def run_study(
     workers: int = 1,
     progress: Progress | None = None,
     features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
 ) -> Study:
-    """Walk forward, back-test, compare and judge."""
+    """Walk forward, back-test, compare and judge; ``finer`` frames decide inside the bars of ``frames``."""
     report = progress or (lambda _what, _done, _total: None)
-    seen = walk(frames, instruments, plan, workers=workers, progress=progress, features=features)
+    seen = walk(
+        frames,
+        instruments,
+        plan,
+        workers=workers,
+        progress=progress,
+        features=features,
+        finer=finer,
+    )
     report("back-tests", 0, 4)
     equity = plan.engine.starting_equity
     result = run(seen.inputs, plan.engine)
     system = outcome("Riposte", "The system as configured.", result, equity)
     report("back-tests", 1, 4)
-    others = _baselines(frames, seen, plan, instruments)
+    others = _baselines(frames, seen, plan)
     report("back-tests", 2, 4)
-    ladder = tuple(_rung(seen.inputs, plan, threshold) for threshold in plan.ladder)
-    what_ifs = tuple(_what_if(seen.inputs, plan, m) for m in (0.0, 1.0, 2.0))
+    rungs = {each: run(seen.inputs, at_threshold(plan.engine, each)) for each in plan.ladder}
+    ladder = tuple(_rung(seen.inputs, each, rung, equity) for each, rung in rungs.items())
+    what_ifs = tuple(cost_what_if(seen.inputs, plan.engine, m) for m in (0.0, 1.0, 2.0))
     alone = run(seen.inputs, never_resumed(plan.engine))
     report("back-tests", 3, 4)
     reliability, accuracy = _reliability(seen)
     returns = daily_returns(result.time, result.equity, equity)
     intervals = bootstrap.intervals(returns, seed=plan.seed, resamples=plan.bootstrap_resamples)
     report("back-tests", 4, 4)
+    chance = chance_of(
+        seen.inputs,
+        outspoken(seen.inputs, frames, seen.signals),
+        plan.engine,
+        result.trades,
+        plan.resampling,
+        horizon_ns=plan.barriers.horizon_ns,
+        seed=plan.seed,
+        workers=workers,
+        progress=lambda done, total: report("resampled markets", done, total),
+    )
+    trials = plan.earlier_trials + len(ladder) + len(what_ifs) + 1
+    choices = {"Riposte": result, **{f"from {t:.0%}": rung for t, rung in rungs.items()}}
+    choices |= {"nobody resumes": alone}
+    rule = next(each for each in others if each.name == RULE_ALONE)
+    judged = judge(choices, rule, ladder, what_ifs, trials, plan.earlier_sharpes, equity)
+    paths = _paths(seen, plan, workers, report)
     trades = result.trades
     symbols = tuple(frame.symbol for frame in frames)
     return Study(
@@ -243,7 +298,10 @@ def run_study(
         by_exit=by_group(trades, trades["exit_reason"], {int(r): r.name for r in Reason}),
         refusals=_refusals(result),
         quality=provenance.quality,
-        trials=plan.earlier_trials + len(ladder) + len(what_ifs) + 1,
+        trials=trials,
+        chance=chance,
+        honesty=judged,
+        paths=paths,
         fingerprint=fingerprint(result),
     )
 
@@ -252,43 +310,54 @@ def _baselines(
     frames: Sequence[MarketFrame],
     seen: OutOfSample,
     plan: StudyPlan,
-    instruments: Sequence[Instrument],
 ) -> tuple[Outcome, ...]:
-    equity = plan.engine.starting_equity
-    spoken = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
-    inputs = between(
-        market_inputs(frames, spoken, plan.barriers, instruments, windows=plan.windows),
-        int(seen.inputs.time[0]),
-        int(seen.inputs.time[-1]),
-    )
-    alone = run(inputs, at_threshold(plan.engine, 0.0))
+    equity, engine = plan.engine.starting_equity, plan.engine
+
+    def ruled(spoken: Sequence[Signals], config: EngineConfig) -> RunResult:
+        said = signals_on(seen.inputs.time, frames, spoken, plan.barriers)
+        return run(dataclasses.replace(seen.inputs, signals=said), config)
+
+    interest = [open_interest_signals(frame, plan.open_interest_threshold) for frame in frames]
+    channel_ns = CHANNEL_HORIZONS * plan.barriers.horizon_ns
+    trend = [trend_rule_signals(f, channel_ns, engine.rules.min_confidence) for f in frames]
     chance, _ = baselines.random_entries(
-        seen.inputs, plan.engine, seeds=plan.random_seeds, seed=plan.seed
+        seen.inputs, engine, seeds=plan.random_seeds, seed=plan.seed
     )
     return (
         baselines.buy_and_hold(seen.inputs, equity),
         chance,
         outcome(
-            "Open-interest signal alone",
+            "Trend rule alone",
+            f"A fixed rule: breakouts from the price channel of the last {format_duration(channel_ns)} "
+            "(Donchian), with the same barriers, risk and costs.",
+            ruled(trend, engine),
+            equity,
+        ),
+        outcome(
+            RULE_ALONE,
             f"The rule-based score, acted on beyond ±{plan.open_interest_threshold:g}.",
-            alone,
+            ruled(interest, at_threshold(engine, 0.0)),
             equity,
         ),
     )
 
 
-def _rung(inputs: MarketInputs, plan: StudyPlan, threshold: float) -> LadderRung:
-    config = at_threshold(plan.engine, threshold)
-    result = run(inputs, config)
+def _rung(inputs: MarketInputs, threshold: float, result: RunResult, equity: float) -> LadderRung:
     acted = (inputs.signals["direction"] != 0) & (inputs.signals["confidence"] >= threshold)
-    metrics = outcome("", "", result, config.starting_equity).metrics
-    return LadderRung(threshold, int(acted.sum()), metrics)
+    return LadderRung(threshold, int(acted.sum()), outcome("", "", result, equity).metrics)
 
 
-def _what_if(inputs: MarketInputs, plan: StudyPlan, multiplier: float) -> Outcome:
-    config = at_costs(plan.engine, multiplier)
-    note = f"Fees and slippage times {multiplier:g}; funding as recorded."
-    return outcome(f"Costs × {multiplier:g}", note, run(inputs, config), config.starting_equity)
+def _paths(
+    seen: OutOfSample,
+    plan: StudyPlan,
+    workers: int,
+    progress: Progress,
+) -> PathStudy | None:
+    if plan.cpcv is None:
+        return None
+    groups, test_groups = plan.cpcv
+    wanted = PathPlan(groups, test_groups, plan.barriers, plan.engine, plan.ladder)
+    return path_study(seen.task, seen.history, wanted, workers=workers, progress=progress)
 
 
 def _reliability(seen: OutOfSample) -> tuple[Reliability, float]:

@@ -22,13 +22,13 @@ import numpy as np
 
 from riposte.engine.parameters import EngineConfig
 from riposte.engine.records import Records
-from riposte.engine.run import MarketInputs, run
+from riposte.engine.run import MarketInputs, reordered, run, sliced
 from riposte.market.barriers import Barriers, widths_at
 from riposte.market.frame import Floats
 from riposte.proof import overfitting, sharpe
 from riposte.proof.metrics import DAYS_PER_YEAR, METRICS, daily_returns, measure
 
-Value = float | int | str | bool
+Value = float | int | str | bool | tuple[float, ...]
 Progress = Callable[[int, int], None]
 
 # Ways to halve the history grow with its blocks: 924 of twelve. Sixteen would take longer than the sweep.
@@ -40,7 +40,7 @@ class Variant:
     """One set: the settings it changes, by dotted key, and what follows from them.
 
     ``barriers`` must scale the same way and look back as far as those the market was made with, since the
-    volatility of each bar is part of the market.
+    volatility and the true range of each bar are part of the market.
     """
 
     values: Mapping[str, Value]
@@ -95,6 +95,7 @@ def sweep(
         raise ValueError("nothing to sweep: no sets")
     report = progress or (lambda _done, _total: None)
     workers = max(1, min(workers, len(variants)))
+    inputs = by_name(inputs)  # once, or every run would
     room: SimpleQueue[Records] = SimpleQueue()
     for _ in range(workers):
         room.put(inputs.signals.copy())
@@ -123,19 +124,23 @@ def sweep(
     )
 
 
+def by_name(inputs: MarketInputs) -> MarketInputs:
+    """The same market with its symbols in the order in which the engine works on them."""
+    order = sorted(range(len(inputs.symbols)), key=inputs.symbols.__getitem__)
+    return inputs if order == list(range(len(order))) else reordered(inputs, order)
+
+
 def compile_engine(inputs: MarketInputs, variant: Variant) -> None:
     """Trade one bar, so that what is compiled at first use is compiled."""
-    first = dataclasses.replace(
-        inputs, time=inputs.time[:1], bars=inputs.bars[:1], signals=inputs.signals[:1]
-    )
-    run(first, variant.engine)
+    run(sliced(inputs, 0, 1), variant.engine)
 
 
 def _trade(
     inputs: MarketInputs, signals: Records, variant: Variant
 ) -> tuple[Mapping[str, float], Floats]:
     """The measures and the daily returns of one set, ``signals`` being room to write its widths in."""
-    widths = widths_at(inputs.bars["volatility"], inputs.interval_ns, variant.barriers)
+    base = inputs.bars["atr" if variant.barriers.scale == "atr" else "volatility"]
+    widths = widths_at(base, inputs.interval_ns, variant.barriers)
     signals["take_profit"], signals["stop_loss"] = widths
     signals["horizon_ns"] = variant.barriers.horizon_ns
     result = run(dataclasses.replace(inputs, signals=signals), variant.engine)

@@ -8,8 +8,9 @@ tuning run, as canonical JSON; each carries the hash of the line before it.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
@@ -104,20 +105,23 @@ def _trial(record: Mapping[str, Any]) -> Trial:
     return Trial(**{**record, "symbols": tuple(record["symbols"]), "scores": scores})
 
 
-def distinct(trials: Iterable[Trial]) -> dict[tuple[Kind, str, str], int]:
-    """How many variants were judged, by kind, settings and data: the same again counts once, and of a
-    sweep the run with the most sets counts, with every one."""
-    found: dict[tuple[Kind, str, str], int] = {}
+def distinct(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """Each variant once, as it was run last: the same kind, settings and data are the same variant. Of a
+    sweep that was run several times the largest counts, with all its sets."""
+    found: dict[tuple[Kind, str, str], Trial] = {}
     for trial in trials:
         key = (trial.kind, trial.settings, trial.data)
-        found[key] = max(trial.sets, found.get(key, 0))
-    return found
+        before = found.get(key, trial)
+        found[key] = replace(trial, sets=max(trial.sets, before.sets))
+    return tuple(found.values())
 
 
-def variants(trials: Iterable[Trial], like: Trial) -> int:
-    """How many other variants were judged on data that overlaps that of ``like``.
+def other_variants(trials: Iterable[Trial], like: Trial) -> tuple[Trial, ...]:
+    """The other variants that were judged on data that overlaps that of ``like``, each as run last.
 
-    Those of ``like`` itself do not count, nor do trainings, which are not judged on data.
+    The same settings on the same data are one variant however often they are run, and none if they are
+    those of ``like`` itself, unless it is a sweep that had more sets before: then those are others.
+    Trainings are not judged on data, so they are none either.
     """
     judged = distinct(
         trial
@@ -127,5 +131,27 @@ def variants(trials: Iterable[Trial], like: Trial) -> int:
         and trial.start_ns < like.stop_ns
         and like.start_ns < trial.stop_ns
     )
-    own = judged.pop((like.kind, like.settings, like.data), 0)
-    return sum(judged.values()) + max(own - like.sets, 0)
+    own = (like.kind, like.settings, like.data)
+    others = []
+    for trial in judged:
+        if (trial.kind, trial.settings, trial.data) != own:
+            others.append(trial)
+        elif trial.sets > like.sets:
+            others.append(replace(trial, sets=trial.sets - like.sets, scores={}))
+    return tuple(others)
+
+
+def counted(trials: Iterable[Trial]) -> int:
+    """How many variants trials stand for: a sweep for as many as it has sets."""
+    return sum(trial.sets for trial in trials)
+
+
+def variants(trials: Iterable[Trial], like: Trial) -> int:
+    """How many :func:`other_variants` there are, every set of a sweep among them."""
+    return counted(other_variants(trials, like))
+
+
+def recorded_sharpes(trials: Iterable[Trial]) -> tuple[float, ...]:
+    """The yearly Sharpe ratios of the trials that were traded and have one."""
+    found = (trial.scores.get("sharpe", math.nan) for trial in trials)
+    return tuple(value for value in found if math.isfinite(value))

@@ -20,6 +20,7 @@ from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.stack import DecisionStack, StackConfig, fit_stack
 from riposte.market.frame import Floats
 from riposte.proof import classification
+from riposte.proof.chance.shuffle import LabelShuffle, shuffled
 from riposte.proof.dataset import SymbolData, Weighting, columns_of, selected, training_set
 from riposte.proof.leak_checks import check_fold, refuse_leaks
 from riposte.proof.results import FoldResult, Silences
@@ -58,6 +59,7 @@ class Task:
     versions: Mapping[str, str] = field(
         default_factory=dict
     )  # of the features' definitions, by name
+    shuffle: LabelShuffle | None = None  # for a null test: outcomes that say nothing of their rows
 
 
 def quiet(rows: int) -> Signals:
@@ -87,6 +89,8 @@ def run_fold(fold: Fold, task: Task) -> FoldOutput:
         task.data, fold, task.embargo_ns, task.stack.forecast_horizon_ns, task.weighting
     )
     refuse_leaks(check_fold(training, fold, task.embargo_ns))
+    if task.shuffle is not None:
+        training = shuffled(training, task.shuffle, fold.index)
     rows = tuple(test_rows(each, fold) for each in task.data)
     try:
         training, chosen = selected(training, task.selection, task.versions)

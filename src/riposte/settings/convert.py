@@ -11,7 +11,10 @@ from riposte.engine.parameters import (
     NEVER,
     Costs,
     EngineConfig,
+    EntryOrder,
+    Execution,
     Limits,
+    MarginMode,
     Operator,
     PositionRules,
     Sizing,
@@ -20,6 +23,8 @@ from riposte.engine.parameters import (
 from riposte.errors import InputError
 from riposte.layers.abstention.rule import NO_END, AbstentionConfig
 from riposte.layers.forecast.layer import ForecastConfig
+from riposte.layers.position.covariance import returns_in
+from riposte.layers.position.portfolio import PortfolioConfig
 from riposte.layers.regime.layer import RegimeConfig
 from riposte.layers.signal.layer import LearnerName, SignalConfig
 from riposte.layers.stack import StackConfig
@@ -32,7 +37,9 @@ from riposte.market.interval import (
     parse_duration,
 )
 from riposte.market.volatility import VolatilityWindows
+from riposte.proof.chance.study import Resampling
 from riposte.proof.selection.choose import SelectionConfig
+from riposte.proof.splits import parse_groups
 from riposte.proof.study import StudyPlan
 from riposte.settings.learners import learner_with
 from riposte.settings.schema import Settings
@@ -82,6 +89,7 @@ def barriers_of(settings: Settings) -> Barriers:
         volatility_window_ns=chosen.volatility_window or base.volatility_window_ns,
         min_width=chosen.min_width,
         max_width=chosen.max_width,
+        atr_bars=chosen.atr_bars,
     )
 
 
@@ -96,6 +104,7 @@ def limits_of(settings: Settings) -> Limits:
 def engine_of(settings: Settings) -> EngineConfig:
     """The engine's whole configuration."""
     position = settings.position.model_dump(exclude={"sizing"})
+    chosen = settings.execution
     return EngineConfig(
         limits=limits_of(settings),
         costs=Costs(
@@ -107,6 +116,15 @@ def engine_of(settings: Settings) -> EngineConfig:
         rules=PositionRules(sizing=_SIZINGS[settings.position.sizing], **position),
         operator=Operator(settings.backtest.resumes_after),
         starting_equity=settings.backtest.starting_equity,
+        execution=Execution(
+            margin_mode=MarginMode[chosen.margin_mode.upper()],
+            entry_order=EntryOrder[chosen.entry_order.replace("-", "_").upper()],
+            entry_offset=chosen.entry_offset,
+            entry_patience=chosen.entry_patience,
+            reprice=chosen.reprice,
+            cross_after=chosen.cross_after,
+            latency_ns=chosen.latency,
+        ),
     )
 
 
@@ -156,6 +174,19 @@ def selection_of(settings: Settings) -> SelectionConfig | None:
     )
 
 
+def portfolio_config_of(settings: Settings) -> PortfolioConfig:
+    """How symbols share the account.
+
+    Raises:
+        InputError: if the window holds too few returns of the configured bars.
+    """
+    chosen = settings.portfolio
+    returns_in(chosen.window, INTERVALS[settings.data.interval])
+    return PortfolioConfig(
+        weights=chosen.weights, window_ns=chosen.window, shrinkage=chosen.shrinkage
+    )
+
+
 def plan_of(settings: Settings) -> StudyPlan:
     """What a walk-forward study is told."""
     walk = settings.walkforward
@@ -171,17 +202,25 @@ def plan_of(settings: Settings) -> StudyPlan:
         barriers=barriers_of(settings),
         engine=engine_of(settings),
         stack=stack_of(settings),
-        windows=VolatilityWindows(settings.risk.volatility_short, settings.risk.volatility_normal),
+        windows=VolatilityWindows(
+            settings.risk.volatility_short,
+            settings.risk.volatility_normal,
+            settings.barriers.atr_bars,
+        ),
         reading=settings.barriers.reading,
         train_months=walk.train_months,
         test_months=walk.test_months,
         step_months=walk.step_months,
+        folds=walk.folds,
+        cpcv=parse_groups(walk.cpcv),
         embargo_ns=walk.embargo,
         random_seeds=walk.random_seeds,
         bootstrap_resamples=walk.bootstrap_resamples,
+        resampling=Resampling(walk.trade_resamples, walk.market_resamples),
         seed=settings.model.seed,
         selection=selection_of(settings),
         weighting=settings.barriers.weights,
+        portfolio=portfolio_config_of(settings),
     )
 
 

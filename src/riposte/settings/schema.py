@@ -16,13 +16,17 @@ from pydantic import (
 )
 
 from riposte.engine.parameters import NEVER
+from riposte.engine.records import PARTIALS
 from riposte.errors import InputError
 from riposte.layers.forecast.layer import ForecastModel
+from riposte.layers.position.covariance import Shrinkage
+from riposte.layers.position.portfolio import Weighting
 from riposte.layers.regime.layer import RegimeConfig
 from riposte.layers.signal.layer import LearnerName, SignalConfig, SignalModel
 from riposte.market.instrument import parse_symbol
 from riposte.market.interval import format_duration, parse_duration, parse_interval
 from riposte.market.series import kind_of
+from riposte.proof.splits import parse_groups
 from riposte.settings.learners import (
     LightGBMSettings,
     TreeSettings,
@@ -65,10 +69,22 @@ def _interval(value: str) -> str:
         raise ValueError(error.message) from None
 
 
+def _inside(value: str) -> str:
+    return value if value in ("finest", "none") else _interval(value)
+
+
 def _kinds(value: tuple[str, ...]) -> tuple[str, ...]:
     try:
         for kind in value:
             kind_of(kind)
+    except InputError as error:
+        raise ValueError(error.message) from None
+    return value
+
+
+def _groups(value: str) -> str:
+    try:
+        parse_groups(value)
     except InputError as error:
         raise ValueError(error.message) from None
     return value
@@ -88,7 +104,17 @@ Kinds = Annotated[
     tuple[str, ...], BeforeValidator(_listed), AfterValidator(_kinds), Field(min_length=1)
 ]
 IntervalName = Annotated[str, AfterValidator(_interval)]
+Groups = Annotated[str, AfterValidator(_groups)]
+
+
+def _numbers(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return (value,) if isinstance(value, int | float) else value
+
+
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
+Ladder = Annotated[tuple[Fraction, ...], BeforeValidator(_numbers), Field(max_length=PARTIALS)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
@@ -110,6 +136,7 @@ class DataSettings(Section):
     archive_url: str = "https://data.binance.vision"
     exchange_url: str = ""  # empty: the exchange itself
     trials: Path = Path("data/trials.jsonl")
+    nulls: Path = Path("data/nulls")
     feature_cache: Path = Path("data/features")
     feature_cache_gb: Annotated[float, Field(ge=0, le=1000)] = 4.0  # 0: nothing is cached
     connections: Annotated[int, Field(ge=1, le=64)] = 16
@@ -148,22 +175,30 @@ class BarrierSettings(Section):
     take_profit: Positive | None = None
     stop_loss: Positive | None = None
     horizon: Duration | None = None
-    scale: Literal["fixed", "volatility"] | None = None
+    scale: Literal["fixed", "volatility", "atr"] | None = None
     volatility_window: Duration | None = None
     min_width: Fraction = 0.002
     max_width: Fraction = 0.10
+    atr_bars: Annotated[int, Field(ge=2, le=1000)] = 14  # of trailing stops too
     reading: Literal["symmetric", "upper-lower"] = "symmetric"
     weights: Literal["uniqueness", "return"] = "uniqueness"
 
 
 class RiskSettings(Section):
-    """The limits of SPEC K1-K3 and K6. The bounds here are hard: no file loosens them."""
+    """The limits of SPEC K1-K4 and K6. The bounds here are hard: no file loosens them."""
 
     margin_fraction: Annotated[float, Field(gt=0, le=0.08)] = 0.08
     max_leverage: Annotated[float, Field(ge=1, le=5)] = 3.0
     risk_fraction: Annotated[float, Field(gt=0, le=0.01)] = 0.01
     max_positions: Annotated[int, Field(ge=1, le=10)] = 10
     heat_fraction: Annotated[float, Field(gt=0, le=0.20)] = 0.20
+    max_correlation: Annotated[float, Field(ge=-1, le=0.7)] = 0.7
+    liquidation_distance: Annotated[float, Field(ge=0.15, lt=1)] = 0.15
+    base_leverage: Annotated[float, Field(ge=1, le=5)] = 3.0
+    ladder_trades: Annotated[int, Field(ge=20, le=120)] = 50
+    ladder_win_rate: Annotated[float, Field(ge=0.55, lt=1)] = 0.55
+    ladder_sharpe: Annotated[float, Field(ge=1.8, le=10)] = 1.8
+    ladder_drawdown: Annotated[float, Field(gt=0, le=0.15)] = 0.15
     daily_loss: Annotated[float, Field(gt=0, le=0.03)] = 0.02
     trades_per_day: Annotated[int, Field(ge=1, le=15)] = 15
     losses_in_row: Annotated[int, Field(ge=1, le=8)] = 8
@@ -203,16 +238,25 @@ class PositionSettings(Section):
     kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
     fixed_fraction: Annotated[float, Field(gt=0, le=0.01)] = 0.01
     volatility_target: Positive = 0.15
-    partial_at: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    partial_share: Fraction = 0.5
+    partial_at: Ladder = (0.5,)  # empty: none
+    partial_share: Ladder = (0.5,)  # one for each
     breakeven_after_partial: bool = True
     trail_after: NotNegative = 1.0
     trail_distance: Positive = 1.0
+    trail_atr: NotNegative = 0.0
     add_after: NotNegative = 0.0
     add_share: Fraction = 0.5
     max_adds: Annotated[int, Field(ge=0, le=5)] = 1
     time_exit: bool = True
     exit_on_reversal: bool = True
+
+
+class PortfolioSettings(Section):
+    """How symbols share the account."""
+
+    weights: Weighting = "risk-parity"
+    window: Duration = parse_duration("30d")
+    shrinkage: Shrinkage = "none"
 
 
 _SIGNAL = SignalConfig()
@@ -254,11 +298,24 @@ class ModelSettings(Section):
     )
 
 
+class ExecutionSettings(Section):
+    """How orders reach the market, and what margin stands behind a position."""
+
+    margin_mode: Literal["isolated", "cross"] = "isolated"
+    entry_order: Literal["market", "limit", "post-only"] = "market"
+    entry_offset: Annotated[float, Field(ge=0, le=0.05)] = 0.0
+    entry_patience: Annotated[int, Field(ge=1, le=1000)] = 1  # bars
+    reprice: bool = True
+    cross_after: bool = False
+    latency: Duration = 0
+
+
 class BacktestSettings(Section):
     """The account of a back-test, and the person who would be there."""
 
     starting_equity: Annotated[float, Field(ge=100, le=1e9)] = 10_000.0
     resumes_after: DurationOrNever = parse_duration("7d")
+    inside: Annotated[str, AfterValidator(_inside)] = "finest"
 
 
 class WalkforwardSettings(Section):
@@ -267,10 +324,14 @@ class WalkforwardSettings(Section):
     train_months: Annotated[int, Field(ge=1, le=60)] = 6
     test_months: Annotated[int, Field(ge=1, le=12)] = 1
     step_months: Annotated[int, Field(ge=1, le=12)] = 1
+    folds: Annotated[int, Field(ge=0, le=1000)] = 0  # only so many of the newest; 0: all
+    cpcv: Groups = ""  # groups and test groups, such as 6,2; nothing: no cross-validation
     embargo: Duration = parse_duration("1h")
     workers: Annotated[int, Field(ge=0, le=256)] = 0  # 0: one per core
     random_seeds: Annotated[int, Field(ge=1, le=1000)] = 20
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    trade_resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    market_resamples: Annotated[int, Field(ge=20, le=100_000)] = 200
 
 
 class TuneSettings(Section):
@@ -303,6 +364,8 @@ class Settings(Section):
     risk: RiskSettings = RiskSettings()
     costs: CostSettings = CostSettings()
     position: PositionSettings = PositionSettings()
+    execution: ExecutionSettings = ExecutionSettings()
+    portfolio: PortfolioSettings = PortfolioSettings()
     model: ModelSettings = ModelSettings()
     backtest: BacktestSettings = BacktestSettings()
     walkforward: WalkforwardSettings = WalkforwardSettings()

@@ -43,9 +43,15 @@ from riposte.settings.schema import Section, Settings
 
 MOST_SETS = 100_000
 # What can be varied without another market or another model: whole sections, less what decides those.
-SWEPT_SECTIONS = ("position", "risk", "costs", "barriers", "backtest")
+SWEPT_SECTIONS = ("position", "risk", "costs", "execution", "barriers", "backtest")
 NEEDS_ANOTHER_MARKET = frozenset(
-    {"risk.volatility_short", "risk.volatility_normal", "barriers.volatility_window"}
+    {
+        "risk.volatility_short",
+        "risk.volatility_normal",
+        "barriers.volatility_window",
+        "barriers.atr_bars",
+        "backtest.inside",
+    }
 )
 NEEDS_ANOTHER_MODEL = frozenset({"barriers.scale", "barriers.reading", "barriers.weights"})
 _RANGE_KEYS = ("from", "to", "log", "steps")
@@ -75,9 +81,9 @@ class Dimension:
 
     def written(self, value: Value) -> Value:
         """The value as the settings' file has it."""
-        if not self.bar_ns:
+        if not self.bar_ns or not isinstance(value, int):
             return value
-        return "never" if value == NEVER else format_duration(int(value))
+        return "never" if value == NEVER else format_duration(value)
 
     def points(self) -> tuple[Value, ...]:
         """What a grid takes of it."""
@@ -203,7 +209,8 @@ def with_values(settings: Settings, values: Mapping[str, Value]) -> Settings:
     sections = {}
     for name, given in nested(values).items():
         section = getattr(settings, name)
-        sections[name] = type(section).model_validate(section.model_dump() | given)
+        own = {key: getattr(section, key) for key in type(section).model_fields}
+        sections[name] = type(section).model_validate(own | given)
     return settings.model_copy(update=sections)
 
 
@@ -264,7 +271,7 @@ def _not_varied(key: str) -> str:
     if key in swept:
         return ""
     if key in NEEDS_ANOTHER_MARKET:
-        return f"{key} cannot be swept: the volatility of every bar would have to be measured anew"
+        return f"{key} cannot be swept: every bar of the market would have to be measured anew"
     if key in known_keys():
         return (
             f"{key} cannot be swept: it does not change how signals are traded, but which there are"
@@ -291,7 +298,7 @@ def _ranged(key: str, given: Mapping[str, Any], settings: Settings, *, grid: boo
     if not {"from", "to"} <= set(given):
         raise ValueError("a range has a from and a to")
     low, high = (_accepted(key, given[end], settings) for end in ("from", "to"))
-    if isinstance(low, bool | str) or isinstance(high, bool | str):
+    if isinstance(low, bool | str | tuple) or isinstance(high, bool | str | tuple):
         raise ValueError("there is nothing between these values: list them")  # noqa: TRY004
     if not low < high:
         raise ValueError("from must be below to")

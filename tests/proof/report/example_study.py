@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -11,7 +12,18 @@ from riposte.engine.records import FILL, REFUSAL, TRADE, new_account, new_positi
 from riposte.engine.run import RunResult
 from riposte.layers.contract import REGIMES
 from riposte.market.interval import DAY_NS, HOUR_NS
-from riposte.proof.metrics import METRICS, by_group, curve_measures, drawdown, measure
+from riposte.proof.chance.results import FAN, Chance, MarketLuck, Measured, NullDraw, NullKind
+from riposte.proof.chance.standing import null_tests
+from riposte.proof.chance.trades import resampled_trades
+from riposte.proof.honesty import Honesty, PathStudy, chosen_by_the_past, honesty
+from riposte.proof.metrics import (
+    METRICS,
+    by_group,
+    curve_measures,
+    daily_returns,
+    drawdown,
+    measure,
+)
 from riposte.proof.results import (
     FoldResult,
     Importance,
@@ -162,6 +174,82 @@ def _folds(run: RunResult, months: int, rng: np.random.Generator) -> tuple[FoldR
     return tuple(out)
 
 
+WAYS = ((0.65, False, True), (0.65, False, False), (0.5, True, True), (0.5, True, False))
+
+
+def _draw(kind: NullKind, number: int, rng: np.random.Generator, drift: float) -> NullDraw:
+    luck = rng.normal(0.0, 0.02)
+    ways = tuple(
+        Measured(t, every, paid, (luck + drift) * (1.0 if every else 0.1) - 0.03 * paid * every,
+                 luck * 40.0, 0.03, 900 if every else 40)
+        for t, every, paid in WAYS
+    )  # fmt: skip
+    return NullDraw(kind, number, ways)
+
+
+def chance_of(run: RunResult, seed: int = 5, draws: int = 20) -> Chance:
+    """What resampling and null tests could have said of a run."""
+    rng = np.random.default_rng(seed)
+    days, markets = 1824, 200
+    curves = np.cumprod(1.0 + rng.normal(-3e-5, 0.0008, (markets, days)), axis=1) - 1.0
+    traded = len(run.trades) > 0
+    if not traded:
+        curves[:] = 0.0
+    return Chance(
+        trades=resampled_trades(run.trades, 0.05, seed=seed, resamples=2000),
+        market=MarketLuck(
+            days=days,
+            mean_block_days=10.0,
+            total_return=curves[:, -1],
+            sharpe=rng.normal(-0.4, 0.5, markets) if traded else np.full(markets, np.nan),
+            max_drawdown=np.abs(rng.normal(0.06, 0.02, markets)) * traded,
+            trades=np.full(markets, float(len(run.trades))),
+            fan=np.quantile(curves, FAN, axis=0),
+        ),
+        real=tuple(
+            Measured(t, every, paid, (-0.012 if paid else 0.02) * traded, -0.4, 0.05, 640 * traded)
+            for t, every, paid in WAYS
+        ),
+        nulls=null_tests(
+            _draw(kind, number, rng, drift)
+            for kind, drift in (("walk", 0.0), ("labels", 0.004))
+            for number in range(draws)
+        ),
+    )
+
+
+def _honesty(run: RunResult, rng: np.random.Generator) -> Honesty:
+    daily = daily_returns(run.time, run.equity, EQUITY)
+    wobble = float(daily.std()) or 1e-4
+    choices = {"Riposte": daily} | {
+        f"from {t:.0%}": daily + rng.normal(0.0, wobble, len(daily)) for t in (0.5, 0.55, 0.6)
+    }
+    sharpes = {"thresholds": [0.1, 0.4, -0.3], "logged runs": [0.9]}
+    return honesty(daily, trials=32, sharpes=sharpes, choices=choices)
+
+
+def _paths(run: RunResult, rng: np.random.Generator) -> PathStudy:
+    time = run.time[23::24]
+    moves = rng.normal(0.00002, 0.002, (5, len(time)))
+    equity = EQUITY * np.cumprod(1.0 + moves, axis=1)
+    metrics = [
+        dict.fromkeys(METRICS, 40.0) | curve_measures(time, curve, EQUITY) | {"win_rate": 0.5}
+        for curve in equity
+    ]
+    edges = np.linspace(run.time[0], run.time[-1], 7).astype(np.int64)
+    return PathStudy(
+        groups=tuple((int(a), int(b)) for a, b in itertools.pairwise(edges)),
+        test_groups=2,
+        folds=15,
+        unfitted=1,
+        metrics=tuple(metrics),
+        time=time,
+        equity=equity,
+        overfitting=chosen_by_the_past(moves.T),
+        choices=tuple(f"from {t:.0%}" for t in (0.5, 0.55, 0.6, 0.65, 0.7)),
+    )
+
+
 SILENCES = Silences(
     rows=87_000,
     reasons={
@@ -232,7 +320,12 @@ def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study
             Importance(f"feature_number_{i}", GROUPS[i % len(GROUPS)], float(w / weights.sum()))
             for i, w in enumerate(weights)
         ),
-        intervals={"total_return": (-0.041, 0.016), "sharpe": (-1.1, 0.6)},
+        intervals={
+            "total_return": (-0.041, 0.016),
+            "sharpe": (-1.1, 0.6),
+            "max_drawdown": (0.021, 0.094),
+            "calmar": (-0.3, 0.5),
+        },
         by_symbol=by_group(run.trades, run.trades["symbol"], {0: "BTCUSDT", 1: "ETHUSDT"}),
         by_regime=by_group(
             run.trades, run.trades["regime"], {**dict(enumerate(REGIMES)), -1: "unknown"}
@@ -241,6 +334,9 @@ def full_study(*, bars: int = 43_800, trades: int = 640, seed: int = 3) -> Study
         refusals={"TRADES_PER_DAY": 812, "PAUSED": 120, "MIN_NOTIONAL": 3},
         quality=("BTCUSDT 1h: one flat bar without volume at 2024-10-28 20:00 (note).",),
         trials=9,
+        chance=chance_of(run),
+        honesty=_honesty(run, rng),
+        paths=_paths(run, rng),
         fingerprint="0123456789abcdef",
     )
 
@@ -296,9 +392,12 @@ def empty_study() -> Study:
         targets=judge({**nothing, "accuracy": np.nan}),
         importance=(),
         intervals={"total_return": (np.nan, np.nan)},
+        honesty=honesty(np.zeros(37), trials=32, sharpes={}, choices={}),
+        paths=None,
         by_symbol={},
         by_regime={},
         by_exit={},
         refusals={},
         quality=(),
+        chance=chance_of(run, draws=0),
     )

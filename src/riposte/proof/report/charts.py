@@ -33,11 +33,6 @@ def _sign_class(value: float) -> str:
     return "gain" if value >= 0 else "loss"
 
 
-def _percent_tick(value: float) -> str:
-    decimals = 0 if abs(value * 100 - round(value * 100)) < 1e-6 else 1
-    return fmt.percent(value, decimals)
-
-
 def fold_bars(folds: Sequence[FoldResult], width: float) -> Markup:
     """Net return of each fold's test window, in order of time."""
     returns = [f.net_return for f in folds]
@@ -69,12 +64,13 @@ def fold_bars(folds: Sequence[FoldResult], width: float) -> Markup:
                 class_=_sign_class(fold.net_return),
             )
         )
-    every = max(1, math.ceil(len(folds) / (width / 75.0)))
+    least = len(folds) / (width / 75.0)
+    every = next((n for n in (1, 2, 3, 6, 12, 24) if n >= least), math.ceil(least))
     marks = [at + 0.5 for at in range(0, len(folds), every)]
     return svg(
         area,
         "Net return of each fold",
-        y_axis(area, ticks(area.y.low, area.y.high), _percent_tick),
+        y_axis(area, ticks(area.y.low, area.y.high), fmt.round_percent),
         *bars,
         x_axis(area, marks, lambda at: fmt.month(folds[int(at)].test_start), "Month tested"),
     )
@@ -107,19 +103,19 @@ def reliability_curve(curve: Reliability) -> Markup:
     return svg(
         area,
         "Reliability: confidence promised against share right",
-        y_axis(area, [0.3, *marks], _percent_tick),
+        y_axis(area, [0.3, 0.4, *marks], fmt.round_percent),
         path([(area.x(0.5), area.y(0.5)), (area.x(1.0), area.y(1.0))], "ideal"),
         tag(
             "text",
             "kept exactly",
-            x=area.x(0.985),
-            y=area.y(0.93),
+            x=area.x(0.93),
+            y=area.y(0.965),
             text_anchor="end",
             class_="note",
         ),
         path(points, "line system"),
         *dots,
-        x_axis(area, marks, _percent_tick, "Confidence promised"),
+        x_axis(area, marks, fmt.round_percent, "Confidence promised"),
     )
 
 
@@ -173,7 +169,7 @@ def cost_bridge(costs: CostSplit) -> Markup:
         SMALL,
         270.0,
         (0.0, float(len(steps))),
-        padded(levels, pad=0.12),
+        padded(levels, zero=True, pad=0.12),
         margin=(14.0, 6.0, 30.0, 56.0),
     )
     parts = []
@@ -243,7 +239,7 @@ def what_if_lines(outcomes: Sequence[Outcome], starting_equity: float) -> Markup
     return svg(
         area,
         "Net return at several cost levels",
-        y_axis(area, ticks(area.y.low, area.y.high), _percent_tick),
+        y_axis(area, ticks(area.y.low, area.y.high), fmt.round_percent),
         *lines,
         _end_labels(area, ends),
         x_axis(area, inside, lambda t: fmt.date(int(t))[:4], ""),

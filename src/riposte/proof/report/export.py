@@ -16,14 +16,17 @@ from riposte.engine.enums import Halt, Reason, Side, TradingState
 from riposte.engine.records import Records
 from riposte.layers.contract import REGIMES
 from riposte.market.frame import Floats, Times
+from riposte.market.interval import parse_interval
 from riposte.proof.metrics import drawdown
+from riposte.proof.report import chance, words
 from riposte.proof.report import format as fmt
-from riposte.proof.report import words
+from riposte.proof.report.evidence import evidence
+from riposte.proof.report.luck import honesty_values, path_values
 from riposte.proof.report.prepare import cost_split, daily, halt_spans, monthly_returns
-from riposte.proof.results import FoldResult, Outcome, Study
+from riposte.proof.results import FoldResult, Outcome, PriceHistory, Study
 
-SCHEMA = 1
-_TRADE_NUMBERS = (
+SCHEMA = 2
+TRADE_NUMBERS = (
     "entry_price",
     "exit_price",
     "quantity",
@@ -43,6 +46,7 @@ def as_json(study: Study) -> bytes:
     spans = halt_spans(study.run, fall)
     whole = {
         "schema": SCHEMA,
+        "kind": "study",
         "title": study.title,
         "verdict": words.verdict(study),
         "source": study.source,
@@ -64,6 +68,7 @@ def as_json(study: Study) -> bytes:
         "targets": study.targets,
         "monthly_returns": _months(study),
         "costs": cost_split(study.system, study.starting_equity),
+        "chance": chance.as_values(study.chance),
         "ladder": study.ladder,
         "folds": [_fold(f) for f in study.folds],
         "reliability": study.reliability,
@@ -92,8 +97,12 @@ def as_json(study: Study) -> bytes:
             for s in spans
         ],
         "trades": _trades(study.run.trades, study.symbols),
+        "closes": {price.symbol: _closes(price, study.interval) for price in study.prices},
         "quality": study.quality,
         "trials": study.trials,
+        "evidence": evidence(study),
+        "honesty": honesty_values(study.honesty),
+        "paths": path_values(study.paths),
         "fingerprint": study.fingerprint,
     }
     return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2)
@@ -102,6 +111,13 @@ def as_json(study: Study) -> bytes:
 def _curve(time: Times, equity: Floats) -> Mapping[str, Any]:
     rows = daily(time)
     return {"time": [fmt.iso(int(t)) for t in time[rows]], "equity": equity[rows].tolist()}
+
+
+def _closes(price: PriceHistory, interval: str) -> Mapping[str, Any]:
+    """The market's last price of each day: by it a comparison knows the same market again."""
+    closed = price.time + parse_interval(interval).ns
+    rows = daily(closed)
+    return {"time": [fmt.iso(int(t)) for t in closed[rows]], "close": price.close[rows].tolist()}
 
 
 def _outcome(outcome: Outcome) -> Mapping[str, Any]:
@@ -139,7 +155,7 @@ def _trades(trades: Records, symbols: tuple[str, ...]) -> list[Mapping[str, Any]
             "closed_at": fmt.iso(int(t["closed_at"])),
             "exit_reason": Reason(int(t["exit_reason"])).name,
             "regime": REGIMES[int(t["regime"])] if t["regime"] >= 0 else None,
-            **{name: float(t[name]) for name in _TRADE_NUMBERS},
+            **{name: float(t[name]) for name in TRADE_NUMBERS},
         }
         for t in trades
     ]

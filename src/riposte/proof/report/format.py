@@ -38,6 +38,13 @@ def percent(fraction: float, decimals: int = 1, *, signed: bool = False) -> str:
     return text if text == UNDEFINED else f"{text}{SPACE}%"
 
 
+def round_percent(fraction: float) -> str:
+    """A round value on an axis: ``0.0005`` as ``0.05 %``, with as many decimals as it needs, at most 3."""
+    value = 100.0 * fraction
+    decimals = next((d for d in range(3) if abs(value - round(value, d)) < 1e-6), 3)
+    return percent(fraction, decimals)
+
+
 def money(usdt: float, *, signed: bool = False, unit: bool = True) -> str:
     """USDT; cents below a thousand, whole above."""
     text = number(usdt, 2 if abs(usdt) < 1000.0 else 0, signed=signed)

@@ -15,20 +15,20 @@ import jinja2
 from markupsafe import Markup
 
 from riposte.proof.metrics import drawdown
-from riposte.proof.report import charts, tables, words
+from riposte.proof.report import chance, charts, tables, words
 from riposte.proof.report import format as fmt
+from riposte.proof.report.luck import luck_section
 from riposte.proof.report.payload import chart_data, packed
 from riposte.proof.report.prepare import cost_split, halt_spans, monthly_returns
 from riposte.proof.results import Study
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SHOWN_EVENTS = 12
 _SHOWN_FEATURES = 20
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @cache
-def _plotly() -> str:
+def plotly_script() -> str:
     """Plotly's own script from the installed package, packed."""
     from plotly.offline import get_plotlyjs
 
@@ -41,7 +41,8 @@ def _asset(name: str) -> Markup:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """The pages of this folder, escaping everything that is not marked as safe."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -60,7 +61,7 @@ def render(study: Study) -> str:
     spans = halt_spans(study.run, fall)
     costs = cost_split(study.system, study.starting_equity)
     traded = len(study.run.trades) > 0
-    page = _environment().get_template("report.html")
+    page = templates().get_template("report.html")
     return page.render(
         study=study,
         verdict=words.verdict(study),
@@ -87,17 +88,19 @@ def render(study: Study) -> str:
         if len(study.reliability.count)
         else None,
         calibration=_calibration(study),
+        chance=chance.section(study),
         ladder=tables.ladder(study.ladder),
         silences=tables.silences(study.silences),
         promises=words.promises(study),
+        luck=luck_section(study),
         importance=_importance(study),
         splits=_splits(study),
         restricted=words.restricted(study, spans),
+        limits=tables.limits_at_work(spans, study.end - study.start),
         events=tables.limit_events(spans),
-        shown_events=_SHOWN_EVENTS,
         refusals=tables.refusals(study.refusals),
         quality=[fmt.typographic(sentence) for sentence in study.quality],
-        plotly=_plotly(),
+        plotly=plotly_script(),
         data=packed(chart_data(study, fall, spans)),
     )
 

@@ -75,9 +75,14 @@ def daily(time: Times) -> Rows:
 
 
 def monthly_returns(time: Times, equity: Floats, starting_equity: float) -> tuple[YearRow, ...]:
-    """Net returns of calendar months, UTC, of an equity curve; the first starts from the deposit."""
+    """Net returns of calendar months, UTC, of an equity curve; the first starts from the deposit.
+
+    A first row at the very end of a month is the moment of setting out, not a month.
+    """
     month = ((time - 1) // 1_000_000_000).astype("datetime64[s]").astype("datetime64[M]")
-    ends = np.append(np.flatnonzero(np.diff(month) != np.timedelta64(0)), len(time) - 1)
+    if len(time) > 1 and month[0] != month[1] and equity[0] == starting_equity:
+        month, equity = month[1:], equity[1:]
+    ends = np.append(np.flatnonzero(np.diff(month) != np.timedelta64(0)), len(month) - 1)
     closes = np.append(starting_equity, equity[ends])
     returns = closes[1:] / closes[:-1] - 1.0
     rows: dict[int, list[float]] = {}

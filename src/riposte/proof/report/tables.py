@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from riposte.market.interval import HOUR_NS
 from riposte.proof.metrics import METRICS
 from riposte.proof.report import format as fmt
 from riposte.proof.report.prepare import HaltSpan, YearRow
@@ -36,12 +37,12 @@ COMPARED = (
 LADDER = ("total_return", "sharpe", "max_drawdown", "win_rate", "profit_factor", "trades")
 GROUPED = (
     "trades",
+    "net",
     "win_rate",
     "profit_factor",
     "average_win",
     "average_loss",
     "average_holding_hours",
-    "net",
     "fees",
     "funding",
     "slippage",
@@ -133,8 +134,7 @@ def what_ifs(outcomes: Sequence[Outcome]) -> Table:
         "slippage",
     )
     rows = [
-        Row(o.name, tuple(_cell(n, o.metrics.get(n, math.nan)) for n in names), o.note)
-        for o in outcomes
+        Row(o.name, tuple(_cell(n, o.metrics.get(n, math.nan)) for n in names)) for o in outcomes
     ]
     returns = [o.metrics.get("total_return", math.nan) for o in outcomes]
     return Table(
@@ -258,6 +258,27 @@ def refusals(counts: Mapping[str, int]) -> Table:
     )
 
 
+def limits_at_work(spans: Sequence[HaltSpan], length_ns: int) -> Table:
+    """How often and for how long each limit restricted trading."""
+    lasted: dict[str, list[int]] = {}
+    for span in spans:
+        lasted.setdefault(fmt.plain(span.halt.name), []).append(span.end - span.start)
+    rows = tuple(
+        Row(
+            name,
+            (
+                Cell(fmt.count(len(each))),
+                Cell(fmt.hours(sum(each) / HOUR_NS)),
+                Cell(fmt.percent(sum(each) / length_ns if length_ns else math.nan)),
+                Cell(fmt.hours(max(each) / HOUR_NS)),
+            ),
+        )
+        for name, each in sorted(lasted.items(), key=lambda item: -sum(item[1]))
+    )
+    columns = ("Times", "Together", "Share of the time", "Longest")
+    return Table("Restrictions by limit", "Limit", columns, rows)
+
+
 def limit_events(spans: Sequence[HaltSpan]) -> Table:
     """Every time a limit restricted trading."""
     rows = tuple(
@@ -266,7 +287,7 @@ def limit_events(spans: Sequence[HaltSpan]) -> Table:
             (
                 Cell(fmt.plain(span.halt.name)),
                 Cell(fmt.plain(span.state.name)),
-                Cell(fmt.hours((span.end - span.start) / 3.6e12)),
+                Cell(fmt.hours((span.end - span.start) / HOUR_NS)),
                 Cell(fmt.money(span.equity, unit=False)),
                 Cell(fmt.percent(-span.drawdown)),
             ),
@@ -303,6 +324,6 @@ def heat(years: Sequence[YearRow]) -> tuple[HeatRow, ...]:
         if not math.isfinite(value):
             return HeatCell("", 0.0)
         text = fmt.number(100.0 * value, 1, signed=True)
-        return HeatCell(text, max(-1.0, min(1.0, value / most)))
+        return HeatCell(text, max(-1.0, min(1.0, value / most)) if text != "0.0" else 0.0)
 
     return tuple(HeatRow(str(y.year), tuple(map(cell, y.months)), cell(y.total)) for y in years)

@@ -1,8 +1,9 @@
-"""The study on a terminal of 100 columns: the verdict, the system beside its baselines, the targets."""
+"""The study on a terminal of 80 columns: the verdict, the system beside its baselines, the targets."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -11,11 +12,10 @@ from rich.text import Text
 
 from riposte.proof.report import format as fmt
 from riposte.proof.report import words
-from riposte.proof.results import Outcome, Study, Target
+from riposte.proof.results import Outcome, Summarised, Target
 
 _COLUMNS = (
     ("Net", "total_return"),
-    ("Per year", "annual_return"),
     ("Sharpe", "sharpe"),
     ("Max DD", "max_drawdown"),
     ("Wins", "win_rate"),
@@ -25,8 +25,8 @@ _COLUMNS = (
 _GAIN, _LOSS = "bold blue", "bold dark_orange3"
 
 
-def summary_table(study: Study) -> RenderableType:
-    """Verdict, comparison and targets, ready to print."""
+def summary_table(study: Summarised, evidence: Sequence[str] = ()) -> RenderableType:
+    """Verdict, comparison, targets and what luck explains (``evidence``, in sentences), ready to print."""
     parts: list[RenderableType] = []
     if not study.real_data:
         parts.append(
@@ -44,17 +44,18 @@ def summary_table(study: Study) -> RenderableType:
         _compared(study),
         _targets(study.targets),
         Text(_interval(study)),
+        *map(Text, evidence),
         Text(f"fingerprint {study.fingerprint}", style="dim"),
     ]
     return Group(*parts)
 
 
-def _compared(study: Study) -> Table:
+def _compared(study: Summarised) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("Out of sample, net", max_width=24)
     for heading, _ in _COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("Costs, USDT", justify="right", no_wrap=True)
+    table.add_column("Costs,\nUSDT", justify="right", no_wrap=True)
     for each in (study.system, *study.baselines, study.never_resumed):
         table.add_row(*_line(each), style="bold" if each is study.system else "")
     return table
@@ -65,7 +66,7 @@ def _line(outcome: Outcome) -> list[str | Text]:
     cells: list[str | Text] = [outcome.name]
     for _, name in _COLUMNS:
         value = metrics.get(name, math.nan)
-        if name in ("total_return", "annual_return"):
+        if name == "total_return":
             style = _GAIN if value > 0 else _LOSS if value < 0 else ""
             cells.append(Text(fmt.percent(value, signed=True), style=style))
         else:
@@ -94,7 +95,7 @@ def _targets(targets: tuple[Target, ...]) -> Table:
     return table
 
 
-def _interval(study: Study) -> str:
+def _interval(study: Summarised) -> str:
     shown = fmt.interval(study.intervals.get("total_return"), fraction=True)
     sharpe = fmt.interval(study.intervals.get("sharpe"), fraction=False)
     return f"95 % intervals: net return {shown}; Sharpe {sharpe}. {fmt.plural(study.trials, 'variant')} evaluated."

@@ -11,7 +11,7 @@ from riposte.engine.enums import Halt
 from riposte.layers.contract import Abstention
 from riposte.proof.report import format as fmt
 from riposte.proof.report.prepare import CostSplit, HaltSpan
-from riposte.proof.results import Outcome, Study
+from riposte.proof.results import Outcome, Study, Summarised
 from riposte.proof.silences import REASONS
 
 DISCLAIMER = (
@@ -21,6 +21,10 @@ DISCLAIMER = (
 SYNTHETIC = (
     "A computer made these prices. They are not the history of any market, and no figure on this "
     "page says anything about real trading."
+)
+
+FEW_TRADES = (
+    30  # below this a share of trades is known to no better than about 18 points either way
 )
 
 
@@ -38,7 +42,7 @@ def gained(fraction: float, *, decimals: int = 1) -> str:
     return f"{'made' if fraction > 0 else 'lost'} {shown}"
 
 
-def verdict(study: Study) -> str:
+def verdict(study: Summarised) -> str:
     """One sentence: the result, over how long, and how many targets were met."""
     metrics = study.system.metrics
     length = fmt.span(study.start, study.end)
@@ -53,7 +57,7 @@ def verdict(study: Study) -> str:
 
 def findings(study: Study, costs: CostSplit) -> tuple[str, ...]:
     """What a reader should know next, in order of weight; one sentence each."""
-    found = [_chance(study), _beside(study), _costs(study, costs), _model(study)]
+    found = [_chance(study), _few(study), _beside(study), _costs(study, costs), _model(study)]
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -68,6 +72,16 @@ def _chance(study: Study) -> str:
     if high < 0:
         return f"{text}: all of it below zero."
     return f"{text}: zero is inside, so neither an edge nor the lack of one is shown."
+
+
+def _few(study: Study) -> str:
+    trades = int(_value(study.system.metrics, "trades"))
+    if not 0 < trades < FEW_TRADES:
+        return ""
+    return (
+        f"All of it rests on {fmt.plural(trades, 'trade')}: too few for win rate, profit factor or the "
+        "targets to say much."
+    )
 
 
 def _beside(study: Study) -> str:

@@ -38,7 +38,14 @@ function equityChart(data) {
   const colours = ["--system", "--second", "--third", "--fourth", "--fifth"];
   const dashes = ["solid", "solid", "dot", "solid", "dash"];
   const whole = data.range.map(minutes);
-  const state = { log: false, shown: data.curves.map(() => true), range: whole };
+  // A curve many times as wide as the system's would press the system's into a straight line.
+  const width = (curve) => {
+    const known = curve.equity.filter((value) => value !== null);
+    return known.reduce((a, b) => Math.max(a, b), -Infinity) - known.reduce((a, b) => Math.min(a, b), Infinity);
+  };
+  const most = 12 * width(data.curves[0]);
+  const shown = data.curves.map((curve, at) => at === 0 || most <= 0 || width(curve) <= most);
+  const state = { log: false, shown, range: whole };
   const times = data.curves.map((curve) => curve.time.map(minutes));
 
   function visible(curve, at) {
@@ -139,7 +146,7 @@ function equityChart(data) {
     swatch.style.borderTopStyle = dashes[at % dashes.length] === "dot" ? "dotted" : "solid";
     const last = curve.equity[curve.equity.length - 1];
     chip.type = "button";
-    chip.setAttribute("aria-pressed", "true");
+    chip.setAttribute("aria-pressed", String(state.shown[at]));
     chip.append(swatch, `${curve.name} ${last === null ? "" : signed((last / data.start - 1) * 100, 1) + " %"}`);
     chip.addEventListener("click", () => {
       state.shown[at] = !state.shown[at];
@@ -148,6 +155,12 @@ function equityChart(data) {
     });
     chips.append(chip);
   });
+  const absent = data.curves.filter((_curve, at) => !state.shown[at]).map((curve) => curve.name);
+  if (absent.length) {
+    const note = document.getElementById("equity-note");
+    note.textContent = `Not drawn at first, because beside it the system would be a straight line: ${absent.join(", ")}. A tap on the name draws it.`;
+    note.hidden = false;
+  }
   const scales = document.querySelectorAll("[data-scale]");
   scales.forEach((button) =>
     button.addEventListener("click", () => {

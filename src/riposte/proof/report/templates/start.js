@@ -1,4 +1,4 @@
-// Unpacks library and data, draws the two large charts, and draws them again in other colours or sizes.
+// Unpacks library and data, draws the large charts, and draws them again in other colours or sizes.
 
 async function unpack(id) {
   const text = document.getElementById(id).textContent.trim();
@@ -17,8 +17,7 @@ async function start() {
     document.head.append(script);
     const data = JSON.parse(text);
     document.querySelectorAll(".controls").forEach((bar) => { bar.hidden = false; });
-    const redraw = [equityChart(data)];
-    if (data.symbols.length) redraw.push(priceChart(data));
+    const redraw = drawings(data); // each page says what it draws
     const again = () => redraw.forEach((draw) => draw());
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
     window.matchMedia("print").addEventListener("change", again);
