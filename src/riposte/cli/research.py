@@ -29,6 +29,8 @@ from riposte.cli.options import (
     Json,
     PresetName,
     Seed,
+    SetCount,
+    SweepFile,
     SymbolList,
     Timerange,
     Workers,
@@ -52,7 +54,7 @@ from riposte.proof.single import (
     training_rows_until_now,
 )
 from riposte.proof.study import run_study
-from riposte.proof.trials import recorded_sharpes
+from riposte.proof.trials import counted, recorded_sharpes
 from riposte.settings.convert import plan_of, stack_of
 from riposte.settings.load import Loaded
 from riposte.settings.schema import Settings
@@ -233,7 +235,7 @@ def study_of(loaded: Loaded, market: Market, store: Store, *, quiet: bool) -> St
     earlier = earlier_variants(settings, trial)
     plan = dataclasses.replace(
         plan,
-        earlier_trials=plan.earlier_trials + len(earlier),
+        earlier_trials=plan.earlier_trials + counted(earlier),
         earlier_sharpes=recorded_sharpes(earlier),
     )
     with progress(quiet=quiet) as shown:
@@ -264,10 +266,20 @@ def backtest(
             "--prove-causal", help="First prove that no decision changes with what comes after it."
         ),
     ] = False,
+    sweep: SweepFile = None,
+    sets: SetCount = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
-    """Back-test a trained model on stored history it has not seen."""
-    settings = Given(config, preset, symbols, interval, timerange).load().settings
+    """Back-test a trained model on stored history it has not seen, or sweep over settings."""
+    settings = Given(config, preset, symbols, interval, timerange, workers).load().settings
+    if sweep is not None:
+        from riposte.cli.sweep import sweep_settings
+
+        sweep_settings(settings, sweep, model=model, sets=sets, json=json)
+        return
+    if sets is not None:
+        raise InputError("--sets says how many sets a sweep has: give --sweep FILE with it")
     market, plan = stored_market(settings), plan_of(settings)
     features = features_of(settings)
     stack = load_model(settings.model.folder / model, market.frames, features)
