@@ -58,6 +58,17 @@ def test_from_import_to_backtest(riposte: Riposte, market_data: Path, tmp_path: 
     assert unseen.returncode == 0, unseen.stderr
     assert json.loads(unseen.stdout)["from"].startswith("2025-01-0")
 
+    (tmp_path / "sweep.toml").write_text(
+        '[sweep]\nsignals = "model"\nsets = 5\n[position]\ntrail_after = { from = 0.0, to = 2.0 }'
+    )
+    swept = riposte(
+        "backtest", "--sweep", "sweep.toml", "--timerange", "20240101-", "-p", "BTCUSDT", "--json"
+    )
+    assert swept.returncode == 0, swept.stderr
+    found = json.loads(swept.stdout)
+    assert found["from"] == json.loads(unseen.stdout)["from"]
+    assert found["sets"][0]["total_return"] == json.loads(unseen.stdout)["total_return"]
+
 
 def test_features_are_listed_shown_and_checked(riposte: Riposte) -> None:
     listed = json.loads(riposte("features", "list", "--json").stdout)

@@ -1,137 +1,128 @@
 """An independent engine (backtesting.py) makes the same trades on real data.
 
-The rule set both can express: a market order at the next open on a signal, a fixed notional in whole
-units, a stop and a target attached, one position at a time, taker fees, no funding. backtesting.py also takes
-the stop before the target within a bar and fills jumped stops and targets at the open.
+The rule sets both can express: a market order at the next open, a fixed notional in whole units, one position
+at a time, taker fees, no funding; with a stop and a target attached, or left at the next open on the
+opposite direction or after a time. backtesting.py also takes the stop before the target within a bar and
+fills jumped stops and targets at the open.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
-from scenario import FREE, PLAIN, STEADY, WIDE, bars_of, config, inputs_of, signals_of
+from parity_rules import (
+    EQUITY,
+    NO_STOP,
+    Candles,
+    Rules,
+    assert_same_trades,
+    candles_of,
+    directions,
+    engine_config,
+    engine_inputs,
+    engine_trades,
+    units,
+)
 
 from riposte.engine.enums import Reason
-from riposte.engine.parameters import Sizing, TargetOrder
-from riposte.engine.run import run
+from riposte.engine.run import RunResult, run
 
-STOP, TARGET = 0.012, 0.02
-EQUITY = 2_000_000.0
-NOTIONAL = 500_000.0
-
-
-def units(open_: np.ndarray, close: np.ndarray) -> np.ndarray:
-    """Whole coins that the notional buys, both at the decision and at the next open."""
-    next_open = np.append(open_[1:], close[-1])
-    return np.floor(NOTIONAL / np.maximum(close, next_open))
-
-
-def directions(close: np.ndarray) -> np.ndarray:
-    """Moving-average crossings: +1 on a cross up, -1 on a cross down, else 0."""
-    ends = np.cumsum(np.insert(close, 0, 0.0))
-
-    def mean(n: int) -> np.ndarray:
-        out = np.full(len(close), np.nan)
-        out[n - 1 :] = (ends[n:] - ends[:-n]) / n
-        return out
-
-    above = np.sign(mean(10) - mean(40))
-    crossed = np.diff(above, prepend=np.nan)
-    return np.where(crossed == 2, 1, np.where(crossed == -2, -1, 0)).astype(np.int8)
+ROWS = 12_000
+MARKETS = {
+    "BTCUSDT": 1_609_459_200_000,  # from 2021-01-01
+    "SOLUSDT": 1_617_235_200_000,  # from 2021-04-01, both of its gaps inside
+}
+RULE_SETS = {
+    "crossings, stop and target": Rules(trend=False, reversal=False, stop=0.012, target=0.02),
+    "the same without fees": Rules(trend=False, reversal=False, stop=0.012, target=0.02, fee=0.0),
+    "trend, reversal exits": Rules(trend=True, reversal=True),
+    "trend, reversal and time exits": Rules(trend=True, reversal=True, hours=12),
+}
 
 
-@pytest.fixture(scope="module")
-def candles(market_data: Path) -> pl.DataFrame:
-    frame = pl.read_parquet(market_data / "klines" / "BTCUSDT-1h.parquet")
-    return frame.filter(pl.col("open_time") >= 1_609_459_200_000).head(12_000)
-
-
-def theirs(candles: pl.DataFrame, fee: float) -> tuple[np.ndarray, np.ndarray]:
-    """(trades as rows of size, entry bar, exit bar, entry price, exit price; equity curve)."""
+def theirs(candles: Candles, rules: Rules) -> tuple[Any, Any]:
+    """(trades as rows of COLUMNS, equity curve) of backtesting.py."""
+    barriers = rules.stop != NO_STOP
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pandas as pd
         from backtesting import Backtest, Strategy
 
-        class Crossing(Strategy):
+        class Averages(Strategy):
             def init(self) -> None:
-                self.wanted = self.I(directions, self.data.Close)
-                self.units = self.I(units, self.data.Open, self.data.Close)
+                self.wanted = self.I(lambda c: directions(c, trend=rules.trend), self.data.Close)
+                self.units = self.I(lambda c: units(candles, self.wanted), self.data.Close)
 
             def next(self) -> None:
-                side = self.wanted[-1]
-                if self.position or self.orders or np.isnan(side) or side == 0:
-                    return
-                price, size = self.data.Close[-1], int(self.units[-1])
-                if side > 0:
-                    self.buy(size=size, sl=price * (1 - STOP), tp=price * (1 + TARGET))
-                else:
-                    self.sell(size=size, sl=price * (1 + STOP), tp=price * (1 - TARGET))
+                side = 0 if np.isnan(self.wanted[-1]) else int(self.wanted[-1])
+                if self.position:
+                    held = self.data.index[-1] + pd.Timedelta("1h") - self.trades[0].entry_time
+                    late = rules.hours > 0 and held >= pd.Timedelta(hours=rules.hours)
+                    if late or (rules.reversal and side * self.trades[0].size < 0):
+                        self.position.close()
+                elif not self.orders and side != 0:
+                    price, size = self.data.Close[-1], int(self.units[-1])
+                    stop = price * (1 - side * rules.stop) if barriers else None
+                    target = price * (1 + side * rules.target) if barriers else None
+                    (self.buy if side > 0 else self.sell)(size=size, sl=stop, tp=target)
 
         frame = pd.DataFrame(
             {
-                "Open": candles["open"].to_numpy(),
-                "High": candles["high"].to_numpy(),
-                "Low": candles["low"].to_numpy(),
-                "Close": candles["close"].to_numpy(),
+                "Open": candles.open,
+                "High": candles.high,
+                "Low": candles.low,
+                "Close": candles.close,
             },
-            index=pd.to_datetime(candles["open_time"].to_numpy(), unit="ms"),
+            index=pd.to_datetime(candles.open_time),
         )
         stats = Backtest(
-            frame, Crossing, cash=EQUITY, commission=fee, margin=0.2, finalize_trades=False
+            frame, Averages, cash=EQUITY, commission=rules.fee, margin=0.2, finalize_trades=False
         ).run()
     trades = stats["_trades"].sort_values("EntryBar")
-    columns = ["Size", "EntryBar", "ExitBar", "EntryPrice", "ExitPrice"]
+    columns = ["Size", "EntryBar", "ExitBar", "EntryPrice", "ExitPrice", "Commission", "PnL"]
     return trades[columns].to_numpy(float), stats["_equity_curve"]["Equity"].to_numpy()
 
 
-def ours(candles: pl.DataFrame, fee: float) -> tuple[np.ndarray, np.ndarray]:
-    """The same from our engine; stop and target are measured from the decision price, as theirs."""
-    bars = bars_of(candles.select("open", "high", "low", "close").to_numpy())
-    signals = signals_of(len(bars), {})
-    signals["direction"] = directions(bars["close"])
-    # Theirs fixes the barrier prices at the decision; ours from the fill at the next open. Widths
-    # that lead to the same prices make the rule sets equal.
-    next_open = np.append(bars["open"][1:], bars["close"][-1])
-    side = signals["direction"]
-    signals["stop_loss"] = side * (1.0 - bars["close"] * (1.0 - side * STOP) / next_open)
-    signals["take_profit"] = side * (bars["close"] * (1.0 + side * TARGET) / next_open - 1.0)
-    instrument = dataclasses.replace(PLAIN, taker_fee=fee, maker_fee=fee, step_size=1.0)
-    rules = dataclasses.replace(
-        STEADY, sizing=Sizing.FIXED_FRACTION, fixed_fraction=1.0, time_exit=False
-    )
-    limits = dataclasses.replace(WIDE, max_order_notional=NOTIONAL)
-    costs = dataclasses.replace(FREE, target_order=TargetOrder.MARKET, funding=False)
-    result = run(inputs_of(bars, signals, instrument), config(limits, costs, rules, equity=EQUITY))
-    closed = result.trades[result.trades["exit_reason"] != Reason.END_OF_DATA]
-    start = result.time[0]
-    hour = result.time[1] - start
-    rows = np.column_stack(
-        [
-            closed["side"] * closed["quantity"],
-            (closed["opened_at"] - start) // hour + 1,
-            (closed["closed_at"] - start) // hour,
-            closed["entry_price"],
-            closed["exit_price"],
-        ]
-    )
-    return rows, result.equity
+def ours(candles: Candles, rules: Rules) -> tuple[Any, RunResult]:
+    """The same from our engine, which measures barriers from the fill; theirs stand from the decision on.
+
+    Widths that lead to the same prices make the rule sets equal.
+    """
+    inputs = engine_inputs(candles, rules)
+    if rules.stop != NO_STOP:
+        signals = inputs.signals[:, 0]
+        side = signals["direction"]
+        next_open = np.append(candles.open[1:], candles.close[-1])
+        signals["stop_loss"] = side * (1.0 - candles.close * (1.0 - side * rules.stop) / next_open)
+        signals["take_profit"] = side * (
+            candles.close * (1.0 + side * rules.target) / next_open - 1.0
+        )
+    result = run(inputs, engine_config(rules))
+    return engine_trades(candles, result), result
 
 
-@pytest.mark.parametrize("fee", [0.0, 0.0005])
+@pytest.fixture(scope="module")
+def markets(market_data: Path) -> dict[str, Candles]:
+    return {symbol: candles_of(market_data, symbol, at, ROWS) for symbol, at in MARKETS.items()}
+
+
+@pytest.mark.parametrize("name", RULE_SETS)
+@pytest.mark.parametrize("symbol", MARKETS)
 def test_every_trade_equals_that_of_an_independent_engine(
-    candles: pl.DataFrame, fee: float
+    markets: dict[str, Candles], symbol: str, name: str
 ) -> None:
-    expected, expected_equity = theirs(candles, fee)
-    found, equity = ours(candles, fee)
-    assert len(expected) > 100
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    rules = RULE_SETS[name]
+    expected, expected_equity = theirs(markets[symbol], rules)
+    found, result = ours(markets[symbol], rules)
     # Their last open trade stays open, ours is closed at the end of the data: compare before it.
+    closed = found[result.trades["exit_reason"] != Reason.END_OF_DATA]
+    assert len(expected) > 100
+    assert_same_trades(closed, expected)
     last = int(expected[-1, 2])
-    np.testing.assert_allclose(equity[: last + 1], expected_equity[: last + 1], rtol=1e-9)
+    np.testing.assert_allclose(result.equity[: last + 1], expected_equity[: last + 1], rtol=1e-9)
+    by_time = int((result.trades["exit_reason"] == Reason.TIME).sum())
+    assert by_time > 100 if rules.hours else by_time == 0

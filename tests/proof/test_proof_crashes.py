@@ -21,7 +21,7 @@ from riposte.market.instrument import instrument_for
 from riposte.market.interval import SECOND_NS, parse_interval
 from riposte.proof.backtest import never_resumed
 from riposte.proof.metrics import drawdown
-from riposte.proof.study import StudyPlan
+from riposte.proof.plan import StudyPlan
 from riposte.proof.walkforward import quiet
 from riposte.settings.convert import plan_of
 from riposte.settings.load import PRESETS, load_settings

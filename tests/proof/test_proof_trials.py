@@ -92,6 +92,17 @@ def test_variants_count_other_attempts_on_overlapping_data_once() -> None:
     assert variants(others, replace(BASE, settings="new")) == 4
 
 
+def test_every_set_of_a_sweep_counts_and_a_larger_run_of_it_holds_the_smaller() -> None:
+    sweep = replace(BASE, kind="sweep", settings="space", sets=200)
+    log = read_chain(chain([sweep, replace(sweep, sets=500), replace(sweep, sets=30), BASE]))
+    assert [trial.sets for trial in log] == [200, 500, 30, 1]
+    assert variants(log, replace(BASE, settings="new")) == 501
+    assert variants(log, BASE) == 500
+    assert variants(log, replace(sweep, sets=500)) == 1
+    assert variants(log, replace(sweep, sets=100)) == 401  # 400 of its own were looked at before
+    assert variants(log, replace(sweep, settings="other", sets=100)) == 501
+
+
 def test_the_sharpe_ratios_of_other_variants_are_known_as_far_as_they_were_traded() -> None:
     log = [
         BASE,

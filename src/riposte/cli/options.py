@@ -37,6 +37,11 @@ Workers = Annotated[
     int | None, typer.Option("--workers", help="Parallel processes; 0 means one per core.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything that is random.")]
+SweepFile = Annotated[
+    Path | None,
+    typer.Option(help="TOML file of settings to vary: trade the signals under every set of them."),
+]
+SetCount = Annotated[int | None, typer.Option(help="How many sets a random sweep draws.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts, and nothing else.")]
 
 

@@ -16,6 +16,7 @@ from riposte.proof.trials import (
     FIRST,
     Kind,
     Trial,
+    distinct,
     line,
     line_hash,
     other_variants,
@@ -36,9 +37,9 @@ def trials(config: ConfigFiles = None, json: Json = False) -> None:
     """Verify the log of every attempt, and count what it holds."""
     found = read_chain(log_of(Given(config=config).load().settings).lines())
     counts = Counter(trial.kind for trial in found)
-    different = {
-        kind: len({(t.settings, t.data) for t in found if t.kind == kind}) for kind in counts
-    }
+    different: Counter[str] = Counter()
+    for trial in distinct(found):
+        different[trial.kind] += trial.sets
     if json:
         print_json(
             {kind: {"runs": counts[kind], "different": different[kind]} for kind in sorted(counts)}

@@ -45,17 +45,28 @@ def barrier_widths(frame: MarketFrame, barriers: Barriers) -> tuple[Floats, Floa
 
     NaN where the volatility is not known yet: such a row has no label and opens no trade.
     """
+    return widths_at(measured(frame, barriers), frame.interval.ns, barriers)
+
+
+def measured(frame: MarketFrame, barriers: Barriers) -> Floats:
+    """What the widths of each row (n,) are multiples of, before the horizon counts; ones if they are fixed."""
+    if barriers.scale == "fixed":
+        return np.ones(len(frame))
+    if barriers.scale == "atr":
+        return average_true_range(frame, barriers.atr_bars)
+    return volatility(frame, barriers.volatility_window_ns)
+
+
+def widths_at(base: Floats, interval_ns: int, barriers: Barriers) -> tuple[Floats, Floats]:
+    """(take-profit, stop-loss) widths where :func:`measured` gives ``base``, an array of any shape."""
     if barriers.scale == "fixed":
         return (
-            np.full(len(frame), barriers.take_profit),
-            np.full(len(frame), barriers.stop_loss),
+            np.full(base.shape, barriers.take_profit),
+            np.full(base.shape, barriers.stop_loss),
         )
-    if barriers.scale == "atr":
-        expected = average_true_range(frame, barriers.atr_bars)
-    else:
-        expected = volatility(frame, barriers.volatility_window_ns) * np.sqrt(
-            frame.interval.bars(barriers.horizon_ns)
-        )
+    expected = base
+    if barriers.scale == "volatility":
+        expected = base * np.sqrt(max(1, barriers.horizon_ns // interval_ns))
     low, high = barriers.min_width, barriers.max_width
     return (
         np.clip(barriers.take_profit * expected, low, high),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from riposte.engine.run import run
+from riposte.engine.run import MarketInputs, run
 from riposte.errors import DataError, ModelError
 from riposte.features.catalogue import combined_version
 from riposte.features.provision import BUILT_IN, Computed, MatrixSource, common_features
@@ -23,10 +23,10 @@ from riposte.market.series import format_time
 from riposte.proof.backtest import between, outcome
 from riposte.proof.dataset import prepare, selected, training_set
 from riposte.proof.leak_checks import Decisions, Leak, decisions, prove_causal
+from riposte.proof.plan import StudyPlan
 from riposte.proof.results import Outcome
 from riposte.proof.selection.choose import Selection
 from riposte.proof.splits import Fold
-from riposte.proof.study import StudyPlan
 from riposte.proof.walkforward import quiet
 
 
@@ -115,7 +115,22 @@ def backtest_model(
     features: MatrixSource = BUILT_IN,
     finer: Sequence[MarketFrame | None] = (),
 ) -> Outcome:
-    """Trade the model's signals, only on rows decided after everything it learned from was settled.
+    """Trade the model's signals on what :func:`unseen_inputs` finds."""
+    unseen = unseen_inputs(stack, frames, instruments, plan, features, finer)
+    note = f"Out of sample from {format_time(int(unseen.time[0]))}."
+    return outcome("Model", note, run(unseen, plan.engine), plan.engine.starting_equity)
+
+
+def unseen_inputs(
+    stack: DecisionStack,
+    frames: Sequence[MarketFrame],
+    instruments: Sequence[Instrument],
+    plan: StudyPlan,
+    features: MatrixSource = BUILT_IN,
+    finer: Sequence[MarketFrame | None] = (),
+) -> MarketInputs:
+    """The model's signals on rows decided after everything it learned from was settled, with the market
+    from the first such row on.
 
     Raises:
         DataError: if the frames hold no such rows.
@@ -161,6 +176,4 @@ def backtest_model(
         finer=finer,
         portfolio=plan.portfolio,
     )
-    unseen = between(inputs, learned_until, int(inputs.time[-1]))
-    note = f"Out of sample from {format_time(int(unseen.time[0]))}."
-    return outcome("Model", note, run(unseen, plan.engine), plan.engine.starting_equity)
+    return between(inputs, learned_until, int(inputs.time[-1]))

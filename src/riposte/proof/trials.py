@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
 
 from riposte.errors import DataError
 
-Kind = Literal["train", "walkforward", "backtest", "tune"]
+Kind = Literal["train", "walkforward", "backtest", "tune", "sweep"]
 FIRST = "0" * 64  # what the first line carries in the place of a hash
 
 
@@ -27,7 +27,9 @@ class Trial:
 
     ``made``: when, ISO 8601 UTC, handed in. ``symbols`` and ``interval``: on which bars; ``start_ns``
     and ``stop_ns`` (ns UTC) which part of their history was looked at. ``data``: version of that data.
-    ``settings``: hash of all settings that decide the numbers. ``scores``: what came out.
+    ``settings``: hash of all settings that decide the numbers. ``scores``: what came out. ``sets``: how many
+    variants were judged in it; of a sweep as many as it has sets, of which a sweep of the same hash with
+    more sets holds every one.
     """
 
     kind: Kind
@@ -40,6 +42,7 @@ class Trial:
     settings: str
     code: str
     scores: Mapping[str, float]
+    sets: int = 1
 
     def record(self) -> dict[str, Any]:
         """As plain values; scores that are no number are None."""
@@ -55,6 +58,7 @@ class Trial:
             "settings": self.settings,
             "code": self.code,
             "scores": scores,
+            **({"sets": self.sets} if self.sets != 1 else {}),
         }
 
 
@@ -101,27 +105,50 @@ def _trial(record: Mapping[str, Any]) -> Trial:
     return Trial(**{**record, "symbols": tuple(record["symbols"]), "scores": scores})
 
 
+def distinct(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """Each variant once, as it was run last: the same kind, settings and data are the same variant. Of a
+    sweep that was run several times the largest counts, with all its sets."""
+    found: dict[tuple[Kind, str, str], Trial] = {}
+    for trial in trials:
+        key = (trial.kind, trial.settings, trial.data)
+        before = found.get(key, trial)
+        found[key] = replace(trial, sets=max(trial.sets, before.sets))
+    return tuple(found.values())
+
+
 def other_variants(trials: Iterable[Trial], like: Trial) -> tuple[Trial, ...]:
     """The other variants that were judged on data that overlaps that of ``like``, each as run last.
 
-    The same settings on the same data count once however often they are run, and not at all if they
-    are those of ``like`` itself. Trainings are not judged on data, so they do not count.
+    The same settings on the same data are one variant however often they are run, and none if they are
+    those of ``like`` itself, unless it is a sweep that had more sets before: then those are others.
+    Trainings are not judged on data, so they are none either.
     """
-    found = {
-        (trial.kind, trial.settings, trial.data): trial
+    judged = distinct(
+        trial
         for trial in trials
         if trial.kind != "train"
         and set(trial.symbols) & set(like.symbols)
         and trial.start_ns < like.stop_ns
         and like.start_ns < trial.stop_ns
-    }
+    )
     own = (like.kind, like.settings, like.data)
-    return tuple(trial for variant, trial in found.items() if variant != own)
+    others = []
+    for trial in judged:
+        if (trial.kind, trial.settings, trial.data) != own:
+            others.append(trial)
+        elif trial.sets > like.sets:
+            others.append(replace(trial, sets=trial.sets - like.sets, scores={}))
+    return tuple(others)
+
+
+def counted(trials: Iterable[Trial]) -> int:
+    """How many variants trials stand for: a sweep for as many as it has sets."""
+    return sum(trial.sets for trial in trials)
 
 
 def variants(trials: Iterable[Trial], like: Trial) -> int:
-    """How many :func:`other_variants` there are."""
-    return len(other_variants(trials, like))
+    """How many :func:`other_variants` there are, every set of a sweep among them."""
+    return counted(other_variants(trials, like))
 
 
 def recorded_sharpes(trials: Iterable[Trial]) -> tuple[float, ...]:
