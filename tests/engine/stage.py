@@ -94,7 +94,8 @@ class Stage:
         before = self.log.counts[1]
         step(
             self.account, self.positions, self.pending, bars, inner, np.zeros(self.symbols, BAR),
-            signals_of(self.symbols, signals or {}), self.instruments, self.portfolio, self.terms,
+            signals_of(self.symbols, signals or {}), self.instruments, self.portfolio,
+            self.portfolio, self.terms,
             HOUR_NS, self.time, self.log,
         )  # fmt: skip
         rows = self.log.fills[before : self.log.counts[1]]

@@ -275,21 +275,19 @@ def test_symbols_are_numbered_as_they_were_given() -> None:
     assert sorted(result.refusals["symbol"].tolist()) == []
 
 
-def test_what_is_known_at_a_close_holds_from_it_on() -> None:
+def test_what_is_known_at_a_close_holds_from_it_on_and_not_for_the_bar_that_ends_there() -> None:
     # weights of nothing for A and all for B from 01:00, the other way round from 03:00; both always say buy
     eye = np.eye(2)[None].repeat(2, 0)
     weights = np.array([[0.0, 1.0], [1.0, 0.0]])
     known = Portfolio(START + HOUR_NS * np.array([1, 3]), eye, weights)
     bars = np.repeat(bars_of([CALM] * 5)[:, None], 2, 1)
     said = {"direction": 1, "stop_loss": 0.1, "take_profit": 0.2}
-    signals = np.repeat(signals_of(5, {2: said})[:, None], 2, 1)
-    signals["direction"][1] = 1
     time = START + HOUR_NS * np.arange(1, 6)
+    # what B was decided for at 02:00 is bought at that open, though by 03:00 B may have nothing
     for row, opened in ((0, {1}), (1, {1}), (2, {0}), (3, {0})):
         signals = np.repeat(signals_of(5, {row: said})[:, None], 2, 1)
         market = MarketInputs(("A", "B"), (PLAIN,) * 2, HOUR_NS, time, bars, signals, portfolio=known)
         result = run(market, config(dataclasses.replace(WIDE, heat_fraction=0.2)))
-        print(row, result.refusals, result.trades)
         assert set(result.trades["symbol"].tolist()) == opened
         assert result.trades["quantity"].tolist() == [pytest.approx(100.0)]
         assert len(result.refusals) == 1

@@ -165,7 +165,7 @@ def test_a_bar_that_cannot_be_true_is_absent_and_on_record() -> None:
     pending = entering(4)
     step(
         account, positions, pending, bars, no_finer(4), np.zeros(4, BAR), signals_of(4, {}),
-        instrument_records([PLAIN] * 4), strangers(4), terms(), HOUR_NS, START, log,
+        instrument_records([PLAIN] * 4), strangers(4), strangers(4), terms(), HOUR_NS, START, log,
     )  # fmt: skip
     assert bars["present"].tolist() == [0, 0, 0, 1]
     (row,) = log.refusals[: log.counts[2]]  # of the lie: what is absent is none
@@ -184,7 +184,7 @@ def test_only_what_is_approved_is_carried_out_and_at_the_open() -> None:
     bars = bars_of([(100.0, 101.0, 99.0, 100.0)] * 2)
     step(
         account, positions, pending, bars, no_finer(2), np.zeros(2, BAR), signals_of(2, {}),
-        instrument_records([PLAIN] * 2), strangers(2), terms(), HOUR_NS, START, log,
+        instrument_records([PLAIN] * 2), strangers(2), strangers(2), terms(), HOUR_NS, START, log,
     )  # fmt: skip
     assert positions["quantity"].tolist() == [0.0, 10.0]
     assert log.fills[0]["time"] == positions[1]["opened_at"] == START - HOUR_NS

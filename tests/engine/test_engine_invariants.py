@@ -230,6 +230,7 @@ def first_broken(
             signals[t],
             instruments,
             portfolio,
+            portfolio,
             terms,
             HOUR_NS,
             time[t],

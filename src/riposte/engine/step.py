@@ -102,6 +102,7 @@ def step(
     room: Records,
     signals: Records,
     instruments: Records,
+    before: PortfolioRow,
     portfolio: PortfolioRow,
     terms: Terms,
     interval_ns: int,
@@ -114,7 +115,8 @@ def step(
     meet this bar from its open on; on return it holds what works after this close. ``bars`` is (S,) and is not
     changed, except that a bar whose numbers cannot be true is marked absent and refused on record. ``finer``
     (F, S) are F bars of equal length inside it, F may be 0: they decide what happened on the way, one row
-    after the other in ``room`` (S,).
+    after the other in ``room`` (S,). ``before`` is what was known of the symbols together at the bar's open, by
+    which its fills are judged; ``portfolio`` at its close, for what is decided there.
     """
     refuse_false(bars, time, log)
     count = len(finer)
@@ -130,7 +132,7 @@ def step(
             pending,
             room if count > 0 else bars,
             instruments,
-            portfolio,
+            before,
             terms,
             closed - length,
             closed,
