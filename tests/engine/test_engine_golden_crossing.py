@@ -42,7 +42,7 @@ class Road:
             )
         value_account(self.account, self.positions)
 
-    def cross(self, start: int = 0) -> int:
+    def cross(self, start: int = 0, watched: int = 1) -> int:
         return int(
             cross(
                 start,
@@ -54,7 +54,7 @@ class Road:
                 self.signals,
                 self.busy,
                 self.terms,
-                np.zeros(1, WATCH),
+                np.zeros(watched, WATCH),
                 self.equity,
                 self.exposures,
                 self.states,
@@ -198,3 +198,51 @@ def test_who_is_stopped_and_flat_is_not_judged_again() -> None:
     road.account["wallet"] = road.account["equity"] = 9_000.0
     assert road.cross() == 2
     assert (road.states.tolist(), road.halts.tolist()) == ([HALTED] * 2, [Halt.DAILY_LOSS] * 2)
+
+
+def test_a_busy_row_is_an_event_whatever_it_holds() -> None:
+    road = Road([CALM] * 4)
+    road.busy = np.array([0, 0, 1, 0], np.int8)
+    assert road.cross() == 2
+    road.busy[2] = 0
+    assert road.cross(2) == 4
+
+
+@pytest.mark.parametrize(
+    ("mark", "reached"), [(80.5, 2), (80.25, 1), (np.nan, 2), (0.0, 2), (np.inf, 2)]
+)
+def test_a_mark_at_liquidation_is_an_event_though_no_trade_goes_there(
+    mark: float, reached: int
+) -> None:
+    # 4 coins at 100 with 80 behind them: (400 - 80) / 3.98 = 80.40; what is no mark is the close
+    road = Road([CALM, CALM], side=1)
+    road.bars["mark"][1] = mark
+    assert road.cross() == reached
+
+
+def test_a_mark_that_comes_near_liquidation_is_an_event() -> None:
+    # nearer than 15 %: below 80.40 / 0.85 = 94.59
+    for mark, reached in ((94.75, 2), (94.5, 1)):
+        road = Road([CALM, CALM], side=1, liquidation_distance=0.15)
+        road.bars["mark"][1] = mark
+        assert road.cross() == reached
+
+
+def test_every_symbol_is_watched_and_settled() -> None:
+    # 4 coins long of the second of three symbols; the third is a lie in its third bar
+    road = Road([CALM] * 4, side=1)
+    road.positions = np.concatenate([new_positions(1), road.positions, new_positions(1)])
+    road.bars, road.signals = np.repeat(road.bars, 3, 1), np.repeat(road.signals, 3, 1)
+    road.bars[1] = bars_of([CALM, (100, 106, 97, 103), (7.0, 7.0, 7.0, 7.0)])
+    road.bars["high"][2, 2] = 99.0
+    road.pending = np.zeros(3, INTENT)
+    road.pending["kind"], road.pending["quantity"] = Intent.ENTER, 5.0
+    assert road.cross(watched=3) == 2
+    assert road.equity[:2].tolist() == [10_000.0, 10_012.0]
+    assert road.exposures[1] == 412.0 / 10_012.0
+    assert road.positions["last_close"].tolist() == [100.0, 103.0, 7.0]
+    assert road.positions["mark"].tolist() == [100.0, 103.0, 7.0]
+    assert road.positions["last_time"].tolist() == [road.time[1]] * 3
+    assert (road.positions[1]["best_price"], road.positions[1]["worst_price"]) == (106.0, 97.0)
+    assert road.pending["kind"].tolist() == [0, 0, 0]
+    assert road.pending["reference_price"].tolist() == [0.0, 103.0, 0.0]

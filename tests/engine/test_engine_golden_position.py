@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import PLAIN, START, STEADY, bars_of, config, signals_of
+from scenario import PLAIN, START, STEADY, WIDE, bars_of, config, signals_of
 
 from riposte.engine.accounting import apply_fill
 from riposte.engine.enums import Halt, Intent, Reason, TradingState
@@ -315,3 +315,67 @@ def test_an_add_needs_room_agreement_and_a_rule(
     seat = Seat(**{"add_after": 0.5, **rules})
     seat.position["adds"] = adds
     assert seat.manage(104.0, **signal) == kind
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_stop_trails_by_true_ranges_where_one_is_known(side: int) -> None:
+    seat = Seat(side, trail_after=0.5, trail_distance=0.75, trail_atr=2.5)
+    seat.atr = 0.02  # of a close of 100: 2.5 x 2 = 5 behind the best
+    assert seat.tighten(3.75) == (-8.0, 0)
+    assert seat.tighten(4.0) == (-1.0, 1)
+    seat.atr = 0.005
+    assert seat.tighten(4.0) == (2.75, 1)  # 1.25 behind it
+    seat.atr = 0.0
+    assert seat.tighten(9.5) == (3.5, 1)  # not known: 0.75 R
+    seat.atr = float("nan")
+    assert seat.tighten(11.0) == (5.0, 1)
+    half = Seat(side, trail_after=0.5, trail_distance=0.75, trail_atr=0.5)
+    half.atr = 0.5
+    assert half.tighten(20.0) == (-5.0, 1)  # half of 50 behind 20
+    plain = Seat(side, trail_after=0.5, trail_distance=0.75, trail_atr=0.0)
+    plain.atr = 0.02
+    assert plain.tighten(4.0) == (-2.0, 1)
+
+
+# liquidation at 80 is 20 % from a mark of 100; near is what is less than the limit
+@pytest.mark.parametrize(
+    ("what", "side", "liquidation", "mark", "limit", "near"),
+    [
+        ("at the limit", 1, 75.0, 100.0, 0.25, False),
+        ("nearer", 1, 75.5, 100.0, 0.25, True),
+        ("a short at it", -1, 125.0, 100.0, 0.25, False),
+        ("a short nearer", -1, 124.5, 100.0, 0.25, True),
+        ("of the mark and not of the entry", 1, 80.0, 104.0, 0.25, True),
+        ("that too", 1, 80.0, 108.0, 0.25, False),
+        ("never liquidated", 1, 0.0, 100.0, 2.0, False),
+        ("at cents", 1, 0.5, 0.625, 0.25, True),
+        ("off", 1, 80.0, 80.0, 0.0, False),
+    ],
+)
+def test_a_position_is_left_before_liquidation(
+    what: str, side: int, liquidation: float, mark: float, limit: float, near: bool
+) -> None:
+    seat = Seat(side)
+    seat.terms = terms_of(config(dataclasses.replace(WIDE, liquidation_distance=limit)))
+    seat.position["liquidation_price"], seat.position["mark"] = liquidation, mark
+    assert seat.manage(100.0) == (Intent.EXIT if near else Intent.NOTHING), what
+    assert seat.out["reason"] == (Reason.LIQUIDATION_NEAR if near else 0)
+
+
+def test_several_parts_stand_at_their_shares_of_the_way() -> None:
+    position, intent = new_positions(1)[0], np.zeros(1, INTENT)[0]
+    position["partial_prices"] = 7.0  # left by an earlier trade
+    rules = dataclasses.replace(STEADY, partial_at=(0.25, 0.5, 0.75))
+    for side, prices in ((1, [102.5, 105.0, 107.5, 0.0]), (-1, [97.5, 95.0, 92.5, 0.0])):
+        intent["side"], intent["stop_loss"], intent["take_profit"] = side, 0.05, 0.1
+        record = instrument_records([TICKS])[0]
+        place_barriers(position, intent, record, terms_of(config(rules=rules)), 100.0)
+        assert position["partial_prices"].tolist() == prices
+
+
+def test_an_order_is_stamped_with_its_arrival() -> None:
+    seat = Seat()
+    seat.terms.execution["latency_ns"] = 7
+    seat.account["state"], seat.account["halt"] = HALTED, Halt.DRAWDOWN
+    seat.manage(97.0, START + 3)
+    assert (seat.out["decided_at"], seat.out["arrives_at"]) == (START + 3, START + 10)

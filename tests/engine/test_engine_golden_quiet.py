@@ -14,8 +14,18 @@ import pytest
 from scenario import START, STEADY, WIDE, bars_of, config, signals_of
 
 from riposte.engine.enums import Halt, TradingState
-from riposte.engine.parameters import Operator
-from riposte.engine.quiet import WATCH, bounds, eventful, heeded, unmoved, wakes_at
+from riposte.engine.parameters import Execution, MarginMode, Operator
+from riposte.engine.quiet import (
+    WATCH,
+    bounds,
+    eventful,
+    heeded,
+    look,
+    mark_bounds,
+    trails,
+    unmoved,
+    wakes_at,
+)
 from riposte.engine.records import INTENT, new_account, new_positions
 from riposte.engine.run import terms_of
 from riposte.engine.walk import marked
@@ -28,8 +38,14 @@ INFINITY = float("inf")
 ACTIVE, REDUCING, HALTED = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
 
 
-def terms(operator: Operator | None = None, rules: Any = STEADY, **limits: Any) -> Any:
-    return terms_of(config(dataclasses.replace(WIDE, **limits), rules=rules, operator=operator))
+def terms(
+    operator: Operator | None = None,
+    rules: Any = STEADY,
+    execution: Execution | None = None,
+    **limits: Any,
+) -> Any:
+    wide = dataclasses.replace(WIDE, **limits)
+    return terms_of(config(wide, rules=rules, operator=operator, execution=execution))
 
 
 def account_at(**fields: Any) -> Any:
@@ -272,3 +288,93 @@ def test_who_may_cross(
     positions[0]["quantity"], pending[1]["approved"] = quantity, approved
     limits = {"losses_in_row": 8, "min_sharpe": 0.5}
     assert bool(unmoved(account_at(**account), positions, pending, terms(**limits))) is answer
+
+
+# a trail begins at half an R of 8: 4 from the entry
+@pytest.mark.parametrize(
+    ("side", "best", "after", "answer"),
+    [
+        (1, 104.0, 0.5, True),
+        (1, 103.75, 0.5, False),
+        (1, 103.0, 0.0, False),
+        (-1, 96.0, 0.5, True),
+        (-1, 96.25, 0.5, False),
+        (-1, 104.0, 0.5, False),
+        (0.125, 104.0, 0.5, True),
+        (-0.125, 96.0, 0.5, True),
+        (1, 120.0, 2.5, True),
+        (1, 119.75, 2.5, False),
+    ],
+)
+def test_a_stop_has_begun_to_trail(side: float, best: float, after: float, answer: bool) -> None:
+    rules = dataclasses.replace(STEADY, trail_after=after)
+    assert bool(trails(held(side, best_price=best), terms(rules=rules))) is answer
+
+
+@pytest.mark.parametrize(
+    ("what", "rules", "best", "margin_mode", "held_too", "answer"),
+    [
+        ("a trail by true ranges moves at every bar", {"trail_atr": 2.0}, 110.0, 0, 0.0, False),
+        ("by half a range too", {"trail_atr": 0.5}, 110.0, 0, 0.0, False),
+        ("one that has not begun does not", {"trail_atr": 2.0}, 100.0, 0, 0.0, True),
+        ("nor one by risks", {}, 110.0, 0, 0.0, True),
+        ("one position under cross margin", {}, 100.0, 1, 0.0, True),
+        ("two of them", {}, 100.0, 1, -0.5, False),
+        ("two that stand alone", {}, 100.0, 0, -0.5, True),
+    ],
+)
+def test_what_moves_at_every_bar_is_not_crossed(
+    what: str, rules: Any, best: float, margin_mode: int, held_too: float, answer: bool
+) -> None:
+    positions, pending = new_positions(3), np.zeros(3, INTENT)
+    positions[2] = held(1, best_price=best)
+    positions[1]["quantity"] = held_too
+    chosen = terms(
+        rules=dataclasses.replace(STEADY, trail_after=1.0, **rules),
+        execution=Execution(margin_mode=MarginMode(margin_mode)),
+    )
+    assert bool(unmoved(account_at(), positions, pending, chosen)) is answer, what
+
+
+# nearer than 20 % of the mark: a long's 80 from 100 down, a short's 120 from 100 up
+@pytest.mark.parametrize(
+    ("what", "side", "liquidation", "near", "least", "most"),
+    [
+        ("a long", 1, 80.0, 0.2, 100.0, INFINITY),
+        ("a short", -1, 120.0, 0.2, -INFINITY, 100.0),
+        ("half a coin", 0.125, 80.0, 0.2, 100.0, INFINITY),
+        ("half a short coin", -0.125, 120.0, 0.2, -INFINITY, 100.0),
+        ("no rule: at liquidation", 1, 80.0, 0.0, 80.0, INFINITY),
+        ("a short's", -1, 120.0, 0.0, -INFINITY, 120.0),
+        ("at half a dollar", 1, 0.5, 0.0, 0.5, INFINITY),
+        ("a long that is never liquidated", 1, 0.0, 0.2, -INFINITY, INFINITY),
+        ("a short that is never", -1, 0.0, 0.2, -INFINITY, INFINITY),
+        ("nothing held", 0, 80.0, 0.2, -INFINITY, INFINITY),
+    ],
+)
+def test_a_mark_between_these_is_far_from_liquidation(
+    what: str, side: float, liquidation: float, near: float, least: float, most: float
+) -> None:
+    position = held(side, liquidation_price=liquidation)
+    low, high = mark_bounds(position, terms(liquidation_distance=near))
+    assert (low, high) == pytest.approx((least, most), rel=1e-11), what
+    if np.isfinite(low):
+        assert low > least
+    if np.isfinite(high):
+        assert high < most
+
+
+def test_what_is_watched_of_each_symbol() -> None:
+    positions, watch = new_positions(2), np.zeros(2, WATCH)
+    rules = dataclasses.replace(STEADY, exit_on_reversal=True)
+    assert not look(positions, terms(rules=rules), watch)
+    assert (watch[0]["long"], watch[0]["short"], watch[0]["quantity"]) == (1, 1, 0.0)
+    positions[0] = held(-1, quantity=-1.0)
+    assert look(positions, terms(rules=rules, liquidation_distance=0.2), watch)
+    eye = watch[0]
+    assert (eye["lower"], eye["upper"]) == pytest.approx((83.5, 108.0))
+    assert (eye["least"], eye["most"]) == pytest.approx((-INFINITY, 100.0))
+    assert (eye["quantity"], eye["entry"]) == (-1.0, 100.0)
+    assert (eye["lowest"], eye["highest"]) == (INFINITY, -INFINITY)
+    assert (eye["long"], eye["short"]) == (1, 0)  # deaf to what it holds already
+    assert (watch[1]["lower"], watch[1]["upper"]) == (-INFINITY, INFINITY)

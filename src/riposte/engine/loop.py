@@ -79,8 +79,8 @@ def run_bars(
 
     ``finer`` (N, S) holds the finer bars, of which rows ``inside[t]`` to ``inside[t + 1]`` lie in bar t;
     ``busy`` (T,) the bars in which they may do more than the bar tells (empty without finer bars). Row e of
-    ``correlation`` (E, S, S) and ``weight`` (E, S) holds from ``since[e]`` on, for what is decided at a close and what fills after an open; ``since[0]`` lies
-    before all. ``rooms`` (2, S) of BAR and ``watch`` (S,) of WATCH are room to work in.
+    ``correlation`` (E, S, S) and ``weight`` (E, S) holds for the opens and the closes from ``since[e]`` on;
+    ``since[0]`` lies before all. ``rooms`` (2, S) of BAR and ``watch`` (S,) of WATCH are room to work in.
 
     Returns the row it stopped at: T when done, or earlier when the log might not hold what the next
     step can write; the caller makes room and calls again. The market is only read. Bars in
