@@ -7,14 +7,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import FREE, PLAIN, START, STEADY, bars_of, config
+from scenario import (
+    FREE,
+    PLAIN,
+    START,
+    STEADY,
+    bars_of,
+    config,
+    no_finer,
+    signals_of,
+    strangers,
+)
 
 from riposte.engine.accounting import apply_fill
 from riposte.engine.enums import Intent, Reason
-from riposte.engine.matching import adverse_exit, execute_reduction, match_bar
+from riposte.engine.matching import adverse_exit, execute_reduction
 from riposte.engine.parameters import Costs, PositionRules, TargetOrder
-from riposte.engine.records import INTENT, instrument_records, new_account, new_positions
+from riposte.engine.records import BAR, INTENT, instrument_records, new_account, new_positions
 from riposte.engine.run import new_log, terms_of
+from riposte.engine.step import step
+from riposte.market.interval import HOUR_NS
 
 EXACT = {"rel": 1e-12, "abs": 1e-12}
 GRID: dict[str, Any] = {"tick_size": 2.0**-10, "step_size": 2.0**-10}  # exact in binary
@@ -34,26 +46,28 @@ class Pit:
         leverage: float = 5.0,
         **instrument: Any,
     ) -> None:
-        self.instrument = instrument_records([dataclasses.replace(PLAIN, **GRID | instrument)])[0]
+        self.instruments = instrument_records([dataclasses.replace(PLAIN, **GRID | instrument)])
         self.terms = terms_of(config(costs=costs, rules=rules))
         self.account, self.positions = new_account(10_000.0), new_positions(1)
         self.log = new_log(8)
         p = self.position
-        apply_fill(self.account, p, self.instrument, side, 100.0, 100.0, 0.0, 0.0, leverage)
+        apply_fill(self.account, p, self.instruments[0], side, 100.0, 100.0, 0.0, 0.0, leverage)
         p["stop_price"], p["target_price"] = 100.0 - 10.0 * side, 100.0 + 20.0 * side
         p["best_price"] = p["worst_price"] = 100.0
         p["risk_per_coin"], p["equity_before"] = 10.0, 10_000.0
+        p["mark"], p["expires_at"] = 100.0, START + 10**15
 
     @property
     def position(self) -> Any:
         return self.positions[0]
 
-    def match(self, bar: Any, adverse_only: bool = False, **fields: Any) -> list[tuple[Reason, float, float]]:
-        """(reason, coins, price) of what one bar fills."""
+    def match(self, bar: Any, **fields: Any) -> list[tuple[Reason, float, float]]:
+        """(reason, coins, price) of what one bar that closes at START fills."""
         before = self.log.counts[1]
-        match_bar(
-            self.account, self.position, self.instrument, self.terms, 0,
-            bars_of([bar], **fields)[0], self.position["margin"], adverse_only, START, self.log,
+        step(
+            self.account, self.positions, np.zeros(1, INTENT), bars_of([bar], **fields), no_finer(1),
+            np.zeros(1, BAR), signals_of(1, {}), self.instruments, strangers(1), strangers(1),
+            self.terms, HOUR_NS, START, self.log,
         )  # fmt: skip
         rows = self.log.fills[before : self.log.counts[1]]
         return [(Reason(r["reason"]), float(r["quantity"]), float(r["price"])) for r in rows]
@@ -140,7 +154,7 @@ def test_a_part_is_taken_once() -> None:
     pit = Pit(rules=HALF)
     pit.position["partial_prices"][0] = 110.0
     assert pit.match((100, 111, 95, 105)) == [(PARTIAL, 25.0, 110.0)]
-    assert pit.match((105, 111, 95, 105)) == []
+    assert pit.match((105, 111, 100.25, 105)) == []  # above break-even, where the stop stands now
 
 
 @pytest.mark.parametrize(
@@ -331,6 +345,7 @@ def test_an_order_to_leave_is_carried_out_at_the_open(
     )
     (fill,) = pit.log.fills[: pit.log.counts[1]]
     assert (fill["quantity"], fill["price"], fill["reason"]) == (sold, pytest.approx(102.0), reason)
+    assert fill["gap"] == 0.0
     assert fill["time"] == START + 9
     assert (pending["kind"][0], pending["approved"][0]) == (0, 0)
 
@@ -354,3 +369,30 @@ def test_an_order_to_leave_what_is_gone_does_nothing() -> None:
     )
     assert pit.log.counts[1] == 1
     assert (pending["kind"][0], pending["approved"][0]) == (0, 0)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_what_a_stop_loses_to_a_jump_is_told_apart_from_its_slippage(side: int) -> None:
+    # stop 10 away, opened 15 away, 1 % of half-spread on that: 100 coins, 500 of gap and 85 or 115 of slippage
+    pit = Pit(side, half_spread=0.01, tick_size=0.25)
+    open_ = 100.0 - 15.0 * side
+    assert [f[0] for f in pit.match((open_,) * 4)] == [STOP]
+    fill, trade = pit.log.fills[0], pit.log.trades[0]
+    price = 84.0 if side > 0 else 116.25  # 84.15 down and 116.15 up
+    assert (fill["price"], fill["reference_price"]) == (price, open_)
+    assert (fill["gap"], fill["slippage"]) == (500.0, 100.0 * abs(price - open_))
+    assert (trade["gap"], trade["slippage"]) == (500.0, fill["slippage"])
+    assert pit.account["gap"] == 500.0
+    touched = Pit(side)
+    stop = 100.0 - 10.0 * side
+    touched.match((100, max(100, stop), min(100, stop), 100))
+    assert (touched.log.fills[0]["gap"], touched.account["gap"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("costs", "bar"), [(FREE, (60.0,) * 4), (FREE, (100, 121, 95, 105)), (AT_MARKET, (123, 125, 119, 121))]
+)  # fmt: skip
+def test_only_a_stop_has_a_gap(costs: Costs, bar: Any) -> None:
+    pit = Pit(1, costs)
+    assert len(pit.match(bar)) == 1
+    assert pit.log.fills[0]["gap"] == pit.account["gap"] == 0.0

@@ -90,7 +90,9 @@ def test_liquidation_stands_where_that_is_used_up() -> None:
     assert s.positions["liquidation_price"][1] == pytest.approx(1_136.29 / 1.005, **EXACT)
 
 
-def test_bankruptcy_is_judged_with_the_others_at_their_worst_and_their_maintenance_given_up() -> None:
+def test_bankruptcy_is_judged_with_the_others_at_their_worst_and_their_maintenance_given_up() -> (
+    None
+):
     s = trio()
     own = (s.account, s.positions, s.instruments, BARS, 0)
     assert bankruptcy_margin(*own, s.terms) == pytest.approx(950.0, **EXACT)
@@ -154,7 +156,9 @@ def test_an_entry_filled_within_the_bar_stands_on_the_account_at_once() -> None:
         stage.order(quantity=100.0, stop_loss=0.5)
         fills = stage.bar((100, 100, 75, 80))
         liquidated = [f for f in fills if f[1] == LIQUIDATED]
-        assert liquidated == ([(0, LIQUIDATED, 100.0, pytest.approx(price, **EXACT))] if price else [])
+        assert liquidated == (
+            [(0, LIQUIDATED, 100.0, pytest.approx(price, **EXACT))] if price else []
+        )
     # 38 coins of one symbol with another held: 1,000 - 10 x 2 - 0.005 x 980 = 975.1 behind them;
     # (3,724 - 975.1) / 37.81 = 72.70, and alone (3,724 - 744.8) / 37.81 = 78.8
     stage = pair(10.0, 0.5, equity=1_000.0)

@@ -277,9 +277,11 @@ def test_an_order_for_a_symbol_without_a_bar_stands() -> None:
     assert (order["kind"], order["approved"], order["quantity"]) == (ENTER, 1, 3.0)
 
 
-def test_decide_empties_the_slot_of_a_symbol_that_wants_nothing() -> None:
+@pytest.mark.parametrize("approved", [0, 1])
+def test_decide_empties_the_slot_of_a_symbol_that_wants_nothing(approved: int) -> None:
     floor = Floor()
     floor.signal(direction=0)
-    floor.pending["kind"], floor.pending["approved"], floor.pending["quantity"] = ENTER, 1, 3.0
+    floor.pending["kind"], floor.pending["approved"] = ENTER, approved
+    floor.pending["quantity"] = 3.0
     order = floor.decide()
     assert (order["kind"], order["approved"], order["quantity"]) == (NOTHING, 0, 0.0)

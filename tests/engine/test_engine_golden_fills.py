@@ -16,7 +16,7 @@ from riposte.engine.fills import (
     good_bar,
     slippage_fraction,
 )
-from riposte.engine.parameters import Costs, PositionRules
+from riposte.engine.parameters import Costs, EntryOrder, PositionRules
 from riposte.engine.records import instrument_records
 from riposte.engine.run import terms_of
 from riposte.market.interval import HOUR_NS
@@ -87,6 +87,7 @@ def test_a_market_entry_books_every_field_of_the_fill() -> None:
     assert fill["slippage"] == pytest.approx(5.0, **EXACT)  # 10 x 0.5
     assert pit.account["fees"] == pytest.approx(2.01, **EXACT)
     assert pit.log.counts.tolist() == [0, 1, 0]
+    assert (fill["gap"], pit.account["gap"], pit.position["gap"]) == (0.0, 0.0, 0.0)
 
 
 def test_a_market_sale_slips_downwards() -> None:
@@ -99,14 +100,22 @@ def test_a_market_sale_slips_downwards() -> None:
 def test_an_entry_starts_the_trade_afresh() -> None:
     pit = Pit(rules=PositionRules(partial_at=(0.5,)))
     p = pit.position
-    for name in ("realised", "fees", "funding", "slippage", "exit_quantity", "exit_notional"):
+    for name in (
+        "realised",
+        "fees",
+        "funding",
+        "slippage",
+        "gap",
+        "exit_quantity",
+        "exit_notional",
+    ):
         p[name] = 99.0  # left by an earlier trade
     p["adds"], p["partials_taken"], p["trailing"], p["max_quantity"] = 2, 1, 1, 50.0
     pit.account["trades_today"] = 3
     pit.open(time=START + 7)
     assert (p["quantity"], p["entry_price"], p["first_quantity"]) == (10.0, 100.0, 10.0)
     assert (p["max_quantity"], p["entry_notional"], p["margin"]) == (10.0, 1_000.0, 200.0)
-    assert [p[n] for n in ("realised", "fees", "funding", "slippage")] == [0.0] * 4
+    assert [p[n] for n in ("realised", "fees", "funding", "slippage", "gap")] == [0.0] * 5
     assert [p[n] for n in ("exit_quantity", "exit_notional", "adds")] == [0.0] * 3
     assert [p[n] for n in ("partials_taken", "trailing")] == [0, 0]
     assert (p["best_price"], p["worst_price"], p["mark"]) == (100.0, 100.0, 100.0)
@@ -185,6 +194,11 @@ def test_an_opening_order_is_cut_or_refused_at_the_open(
     if isinstance(answer, float):
         assert fill["quantity"] == pytest.approx(answer, abs=2e-9)  # a step of 1e-9
         assert pit.log.counts[REFUSALS] == 0
+        # what the volume leaves goes on working, what a limit leaves is given up
+        rest = pit.pending[1]
+        thin = "participation" in terms
+        assert (rest["approved"], rest["filled"] > 0.0) == ((1, True) if thin else (0, False))
+        assert rest["quantity"] == pytest.approx(10.0 - answer if thin else 0.0, abs=2e-9)
     else:
         assert fill is None
         rule, limit, value = pit.refusal()
@@ -194,6 +208,7 @@ def test_an_opening_order_is_cut_or_refused_at_the_open(
             pytest.approx(answer[2]),
         )
         assert pit.position["quantity"] == 0.0
+        assert pit.pending[1]["approved"] == (1 if answer[0] == Rule.PARTICIPATION else 0)
 
 
 def test_no_room_is_no_order_even_where_there_is_no_least_one() -> None:
@@ -276,5 +291,7 @@ def test_a_price_never_falls_to_nothing() -> None:
 
 def test_a_cleared_slot_wants_nothing() -> None:
     pit = Pit()
+    names = ("kind", "approved", "order", "resting", "quantity", "filled", "limit_price")
+    pit.order(**dict.fromkeys(names, 1))
     clear(pit.pending[1])
-    assert [pit.pending[1][n] for n in ("kind", "approved", "quantity")] == [0, 0, 0.0]
+    assert [pit.pending[1][n] for n in names] == [0, 0, EntryOrder.MARKET, 0, 0.0, 0.0, 0.0]

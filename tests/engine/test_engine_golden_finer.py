@@ -141,9 +141,7 @@ def quarters(steps: int, symbols: int = 1, **changes: Any) -> MarketInputs:
     """A market of hours with a rising price, each with its quarters."""
     price = 100.0 + np.arange(4 * steps)
     inner = bars_of(np.column_stack([price, price + 1, price, price + 1]))
-    hours = bars_of(
-        np.column_stack([price[::4], price[3::4] + 1, price[::4], price[3::4] + 1])
-    )
+    hours = bars_of(np.column_stack([price[::4], price[3::4] + 1, price[::4], price[3::4] + 1]))
     names = tuple("ABC"[:symbols])
     values: dict[str, Any] = {
         "symbols": names, "instruments": (PLAIN,) * symbols, "interval_ns": HOUR_NS,
@@ -286,7 +284,9 @@ def test_what_is_known_at_a_close_holds_from_it_on_and_not_for_the_bar_that_ends
     # what B was decided for at 02:00 is bought at that open, though by 03:00 B may have nothing
     for row, opened in ((0, {1}), (1, {1}), (2, {0}), (3, {0})):
         signals = np.repeat(signals_of(5, {row: said})[:, None], 2, 1)
-        market = MarketInputs(("A", "B"), (PLAIN,) * 2, HOUR_NS, time, bars, signals, portfolio=known)
+        market = MarketInputs(
+            ("A", "B"), (PLAIN,) * 2, HOUR_NS, time, bars, signals, portfolio=known
+        )
         result = run(market, config(dataclasses.replace(WIDE, heat_fraction=0.2)))
         assert set(result.trades["symbol"].tolist()) == opened
         assert result.trades["quantity"].tolist() == [pytest.approx(100.0)]

@@ -75,8 +75,15 @@ class Desk:
 
     def caps(self, stop: float = 0.01, leverage: float = 5.0) -> tuple[float, Rule]:
         cap, rule = notional_caps(
-            self.account, self.positions, self.pending, 0, INSTRUMENTS, self.portfolio, self.terms,
-            stop, leverage,
+            self.account,
+            self.positions,
+            self.pending,
+            0,
+            INSTRUMENTS,
+            self.portfolio,
+            self.terms,
+            stop,
+            leverage,
         )
         return cap, Rule(rule)
 

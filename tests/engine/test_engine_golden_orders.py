@@ -75,7 +75,9 @@ def test_an_order_goes_on_working(
 
 
 @pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
-def test_a_stop_of_trading_withdraws_what_opens_and_leaves_what_reduces(state: TradingState) -> None:
+def test_a_stop_of_trading_withdraws_what_opens_and_leaves_what_reduces(
+    state: TradingState,
+) -> None:
     stage = Stage(3, execution=STAYS)
     stage.account["state"], stage.account["halt"] = state, Halt.OPERATOR
     stage.hold(1, 4.0, 80.0, 150.0)
@@ -227,7 +229,9 @@ def test_a_refused_fill_of_a_resting_order_is_no_entry_in_the_bar() -> None:
 def test_a_limit_price_bounds_what_a_taker_pays() -> None:
     costly = dataclasses.replace(GRID, half_spread=0.01)
     for side, open_, limit, price in ((1, 97.0, 97.5, 97.5), (1, 90.0, 97.5, 91.0), (-1, 103.0, 102.5, 102.5), (-1, 110.0, 102.5, 108.75)):  # fmt: skip
-        stage = Stage(instrument=costly, costs=Costs(impact=0.0, participation=1.0), execution=STAYS)
+        stage = Stage(
+            instrument=costly, costs=Costs(impact=0.0, participation=1.0), execution=STAYS
+        )
         stage.order(side=side, limit_price=limit)
         # 97 + 1 % is 97.97: not beyond 97.50; 90 + 1 % is 90.90, to the tick 91
         assert stage.bar((open_,) * 4)[0][3] == price
@@ -264,7 +268,10 @@ def test_what_the_volume_leaves_goes_on_working_and_is_counted() -> None:
         assert stage.positions[0]["quantity"] - before == coins
         filled = stage.positions[0]["quantity"]
         if filled < 10.0:
-            assert (stage.pending[0]["filled"], stage.pending[0]["quantity"]) == (filled, 10.0 - filled)
+            assert (stage.pending[0]["filled"], stage.pending[0]["quantity"]) == (
+                filled,
+                10.0 - filled,
+            )
     assert stage.pending[0]["approved"] == 0
     assert stage.refusals() == [(0, Rule.PARTICIPATION, 30.0, 0.0)]
     assert (stage.positions[0]["first_quantity"], stage.positions[0]["adds"]) == (10.0, 0)

@@ -78,7 +78,11 @@ def test_what_is_not_known_is_not_forgotten_for_what_is() -> None:
         (0.75, Intent.ENTER, (Rule.CORRELATION, 0.75, 0.8)),
         (0.8, Intent.ENTER, (Rule.NONE, 0.0, 0.0)),
         (1.0, Intent.ENTER, (Rule.NONE, 0.0, 0.0)),
-        (0.75, Intent.ADD, (Rule.NONE, 0.0, 0.0)),  # what is held already was asked when it was opened
+        (
+            0.75,
+            Intent.ADD,
+            (Rule.NONE, 0.0, 0.0),
+        ),  # what is held already was asked when it was opened
     ],
 )
 def test_correlation_is_asked_of_entries_and_may_be_the_limit(
@@ -198,7 +202,9 @@ def test_a_lost_streak_of_the_largest_leverage_is_refused_by_its_rule() -> None:
 def test_a_tuple_fills_the_first_places_and_no_more_than_there_are() -> None:
     record = as_record(PositionRules(partial_at=(0.25, 0.5)))
     assert record["partial_at"].tolist() == [0.25, 0.5, 0.0, 0.0]
-    assert as_record(PositionRules(partial_at=(1.0,) * 4))["partial_at"].tolist() == [1.0] * PARTIALS
+    assert (
+        as_record(PositionRules(partial_at=(1.0,) * 4))["partial_at"].tolist() == [1.0] * PARTIALS
+    )
     with pytest.raises(ValueError, match="partial_at: 5 values, room for 4"):
         as_record(PositionRules(partial_at=(0.1,) * 5))
 

@@ -207,6 +207,7 @@ def test_what_is_open_at_the_end_is_closed_at_its_last_close() -> None:
     assert rows["symbol"].tolist() == [0, 2]
     assert set(rows["exit_reason"].tolist()) == {Reason.END_OF_DATA}
     assert rows["exit_price"].tolist() == pytest.approx([104.0, 98.0])
+    assert rows["gap"].tolist() == [0.0, 0.0]
     assert account["equity"] == pytest.approx(10_003.0)  # 2 + 1
     assert positions["quantity"].tolist() == [0.0, 0.0, 0.0]
 
@@ -249,16 +250,27 @@ def test_the_loop_stops_before_a_step_that_its_records_may_not_hold(
     assert looped(2, log, quietly=0) == reached
 
 
-def looped(rows: int, log: Any, quietly: int) -> int:
-    """The row at which the loop stops, over calm bars of three symbols."""
+@pytest.mark.parametrize(("trades", "reached"), [(23, 0), (24, 1), (41, 1), (42, 2)])
+def test_a_step_over_finer_bars_needs_the_room_of_as_many(trades: int, reached: int) -> None:
+    # 6 trades used; two bars in the first step and four in the second: 2 x 9 and 4 x 9 more
+    log = Log(
+        np.zeros(trades, TRADE), np.zeros(999, FILL), np.zeros(999, REFUSAL), np.array([6, 0, 0])
+    )
+    assert looped(2, log, quietly=0, inside=(0, 2, 6)) == reached
+
+
+def looped(rows: int, log: Any, quietly: int, inside: Any = ()) -> int:
+    """The row at which the loop stops, over calm bars of three symbols, with as many inside them."""
+    finer = np.repeat(bars_of([CALM] * max(sum(inside), 1))[: max(inside, default=0), None], 3, 1)
+    rooms = np.array(inside, np.int64) if inside else np.zeros(rows + 1, np.int64)
     bars = np.repeat(bars_of([CALM] * max(rows, 1))[:rows, None], 3, 1)
     signals = np.repeat(signals_of(max(rows, 1), {})[:rows, None], 3, 1)
     time = START + HOUR_NS * np.arange(1, rows + 1, dtype=np.int64)
     curves = (np.zeros(rows), np.zeros(rows), np.zeros(rows, np.int8), np.zeros(rows, np.int8))
     return int(
         run_bars(
-            0, new_account(10_000.0), new_positions(3), np.zeros(3, INTENT), time, bars, no_finer(3),
-            np.zeros(rows + 1, np.int64), np.zeros(0, np.int8), np.zeros((2, 3), BAR),
+            0, new_account(10_000.0), new_positions(3), np.zeros(3, INTENT), time, bars, finer,
+            rooms, np.zeros(0, np.int8), np.zeros((2, 3), BAR),
             np.zeros(3, WATCH), signals, instrument_records([PLAIN] * 3), np.zeros(1, np.int64),
             strangers(3).correlation[None], strangers(3).weight[None], terms(), HOUR_NS, *curves,
             log, quietly,

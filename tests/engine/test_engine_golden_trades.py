@@ -17,7 +17,7 @@ def test_a_trade_in_three_fills_leaves_one_record() -> None:
     first = pit.close(4.0, 110.0, Reason.PARTIAL_TARGET)  # fee 0.22, profit 40
     assert (first["side"], first["maker"], first["realised"]) == (-1, 1, pytest.approx(40.0))
     assert pit.log.counts[TRADES] == 0
-    pit.position["funding"], pit.position["slippage"] = 0.5, 0.75
+    pit.position["funding"], pit.position["slippage"], pit.position["gap"] = 0.5, 0.75, 0.25
     pit.position["partial_prices"][:2] = 110.0, 112.0
     pit.close(6.0, 115.0, Reason.TARGET)  # fee 0.345, profit 90
     (trade,) = pit.log.trades[: pit.log.counts[TRADES]]
@@ -29,7 +29,7 @@ def test_a_trade_in_three_fills_leaves_one_record() -> None:
     assert (trade["quantity"], trade["adds"]) == (pytest.approx(10.0), 1)
     assert trade["realised"] == pytest.approx(130.0)
     assert trade["fees"] == pytest.approx(1.565)
-    assert (trade["funding"], trade["slippage"]) == (0.5, 0.75)
+    assert (trade["funding"], trade["slippage"], trade["gap"]) == (0.5, 0.75, 0.25)
     assert trade["net"] == pytest.approx(127.935)  # 130 - 1.565 - 0.5
     assert trade["net_fraction"] == pytest.approx(0.0127935)
     assert (trade["best_price"], trade["worst_price"]) == (115.0, 95.0)
@@ -79,6 +79,7 @@ def test_a_trade_is_won_net_of_its_costs_and_a_draw_is_lost() -> None:
     assert (pit.account["losses_in_row"], pit.account["paused_until"]) == (4, 3_077)
     trade(101.0, 4_000)  # 10 of profit
     assert (pit.account["wins"], pit.account["losses_in_row"], pit.account["trades"]) == (1, 0, 4)
+    assert pit.account["paused_until"] == 3_077  # a win is no pause
 
 
 def test_every_loss_can_be_a_pause() -> None:
@@ -97,7 +98,8 @@ def test_exactly_nothing_won_is_a_loss() -> None:
 
 
 def test_a_quarter_won_is_a_win() -> None:
-    pit = Pit()
+    pit = Pit(pause_after_losses=1)
     pit.open()
     pit.close(10.0, 100.025, Reason.TIME)
     assert (pit.account["wins"], pit.account["losses_in_row"]) == (1, 0)
+    assert pit.account["paused_until"] == 0

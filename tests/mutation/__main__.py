@@ -41,7 +41,7 @@ TOO_SLOW = (
     "the_order_of_the_symbols_changes_nothing",
     "real_minutes_settle_hours",
     "room_for_the_records_grows",
-    "test_engine_parity.py",
+    "test_engine_parity",
 )
 
 
