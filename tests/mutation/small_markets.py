@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scenario import config, no_finer
+from test_engine_finer import hostile_inputs
 from test_engine_invariants import (
     BROKEN,
     STEPS,
@@ -19,7 +20,6 @@ from test_engine_invariants import (
     random_config,
     random_portfolio,
 )
-from test_engine_finer import hostile_inputs
 from test_engine_quiet import calmed, left_behind
 
 from riposte.engine.parameters import Operator
