@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import json
 import os
+import resource
 import selectors
 import signal
 import sys
@@ -30,6 +31,7 @@ from mutation_plan import Mutant
 
 # CPU seconds a single test may take beyond ten times what it takes on the unchanged engine.
 _GRACE = 1.0
+_MEMORY = 4 << 30  # bytes of address space: a mutant may ask for a field of any size
 
 
 @dataclass
@@ -266,6 +268,7 @@ def limit_cpu(seconds: float) -> None:
 
 
 def _child(work: Callable[[], Any], pipe: int) -> NoReturn:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
