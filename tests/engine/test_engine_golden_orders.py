@@ -296,3 +296,10 @@ def test_a_symbol_without_a_bar_keeps_its_orders() -> None:
     assert stage.pending["approved"].tolist() == [1, 1, 1]
     stage.pending["decided_at"] = stage.time
     assert [f[0] for f in stage.bar(CALM, CALM, CALM)] == [1, 0, 2]
+
+
+def test_an_order_to_leave_is_never_filled_as_an_entry() -> None:
+    stage = Stage(execution=STAYS)
+    stage.hold(0, 4.0, 80.0, 150.0)
+    stage.order(kind=Intent.EXIT, resting=1, arrives_at=stage.time + 9 * HOUR_NS)
+    assert stage.bar((100, 100, 97, 98)) == []

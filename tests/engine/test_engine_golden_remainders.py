@@ -11,7 +11,8 @@ from stage import CALM, Stage
 from test_engine_golden_orders import ADDED, MARKET, PART, STAYS, TARGET, near
 
 from riposte.engine.enums import Intent, Rule
-from riposte.engine.parameters import Costs
+from riposte.engine.parameters import Costs, TargetOrder
+from riposte.market.interval import HOUR_NS
 
 
 def thin(**more: Any) -> Stage:
@@ -127,3 +128,15 @@ def test_four_parts_are_the_most() -> None:
     fills = stage.bar((100, 109, 100, 105))
     assert [f[2:] for f in fills] == [(near(8.0), 105.0), (near(4.0), 106.0), (near(2.0), 107.0), (near(1.0), 108.0)]  # fmt: skip
     assert stage.bar((105, 109, 101, 105)) == []  # above break-even
+
+
+def test_a_part_of_less_than_a_step_is_none_at_market_either() -> None:
+    # half of one coin is no coin: the target is next
+    whole = dataclasses.replace(PLAIN, step_size=1.0)
+    costs = Costs(impact=0.0, participation=0.1, target_order=TargetOrder.MARKET)
+    stage = Stage(instrument=whole, rules=TWO_PARTS, costs=costs)
+    stage.hold(0, 1.0, 80.0, 120.0)
+    stage.positions[0]["partial_prices"][:2] = 105.0, 110.0
+    assert stage.bar((100, 112, 99, 100)) == []
+    assert stage.positions[0]["partials_taken"] == 0
+    assert [f[1:] for f in stage.bar((100, 121, 99, 100))] == [(TARGET, 1.0, 120.0)]
