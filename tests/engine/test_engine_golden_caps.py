@@ -66,6 +66,8 @@ def test_approved_orders_ahead_reserve_entries_margin_and_risk() -> None:
     desk.order(2, approved=1, kind=Intent.ADD, quantity=1.0, stop_loss=0.006, leverage=5.0)
     # 2,000 / 4 and 100 / 5; 2,000 x (1.6 % + 0.4 %) and 100 x (0.6 % + 0.4 %); an add is no entry
     assert reserved(desk.pending, 0, INSTRUMENTS, desk.terms) == pytest.approx((1, 520.0, 41.0))
+    desk.pending[1]["filled"] = 0.25  # what has begun is counted as held, not as an entry to come
+    assert reserved(desk.pending, 0, INSTRUMENTS, desk.terms) == pytest.approx((0, 520.0, 41.0))
     # seen from the second: 10 coins before it, 1 after
     desk.order(2, approved=1, kind=Intent.ADD, quantity=1.0, stop_loss=0.006, leverage=3.0)
     ahead = reserved(desk.pending, 1, INSTRUMENTS, desk.terms)

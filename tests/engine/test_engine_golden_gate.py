@@ -37,7 +37,7 @@ class Desk:
         self.positions["last_time"] = START
         self.pending = np.zeros(3, INTENT)
         self.ratio = 1.0
-        self.portfolio = strangers(3)
+        self.portfolio, self.instruments = strangers(3), INSTRUMENTS
         self.order(0)
 
     def order(self, symbol: int, **fields: Any) -> Any:
@@ -65,7 +65,7 @@ class Desk:
             self.positions,
             self.pending,
             0,
-            INSTRUMENTS,
+            self.instruments,
             self.portfolio,
             self.terms,
             self.ratio,
@@ -79,7 +79,7 @@ class Desk:
             self.positions,
             self.pending,
             0,
-            INSTRUMENTS,
+            self.instruments,
             self.portfolio,
             self.terms,
             stop,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
-from scenario import config
+from scenario import PLAIN, config
 from test_engine_golden_gate import INSTRUMENTS, Desk
 
 from riposte.engine.enums import Intent, Rule
@@ -44,6 +45,7 @@ TOGETHER: list[tuple[str, Any, dict[int, dict[str, Any]], int, float]] = [
     ("one on its way down", (0.0, 0.0, 0.0), {1: {"side": -1}}, 1, -0.8),
     ("one not approved", (0.0, 0.0, 0.0), {1: {"approved": 0}}, 1, -1.0),
     ("what is held counts, not its add", (0.0, 1.0, 0.0), {1: {"side": -1, "kind": Intent.ADD}}, 1, 0.8),
+    ("nor to a short", (0.0, -1.0, 0.0), {1: {"side": 1, "kind": Intent.ADD}}, 1, -0.8),
     ("an order to leave opens nothing", (0.0, 0.0, 0.0), {1: {"kind": Intent.EXIT}}, 1, -1.0),
 ]  # fmt: skip
 
@@ -191,6 +193,18 @@ def test_a_rung_of_the_ladder(
         book[name] = value
     terms = terms_of(config(Limits(**(LADDER | limits))))
     assert allowed_leverage(book, terms) == leverage, what
+
+
+def test_a_bracket_of_the_exchange_allows_less_to_larger_positions() -> None:
+    # from 1,000 USDT on three times at most
+    tiered = dataclasses.replace(
+        PLAIN, brackets=((0.0, 0.005, 0.0, 100.0), (1_000.0, 0.005, 0.0, 3.0))
+    )
+    for coins, answer in ((9.99, (Rule.NONE, 0.0, 0.0)), (10.0, (Rule.LEVERAGE, 3.0, 5.0))):
+        desk = Desk()
+        desk.instruments = instrument_records([tiered] * 3)
+        desk.order(0, quantity=coins)
+        assert desk.review() == answer
 
 
 def test_a_lost_streak_of_the_largest_leverage_is_refused_by_its_rule() -> None:
