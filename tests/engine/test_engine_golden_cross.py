@@ -182,6 +182,7 @@ def test_an_entry_filled_within_the_bar_stands_on_the_account_at_once() -> None:
         ("a long that never is", 0.5, 0.0, 0.25, False),
         ("a long that is at cents", 0.5, 0.5, 0.25, True),
         ("one coin", 1.0, 80.0, 80.0, True),
+        ("one short coin", -1.0, 120.0, 120.0, True),
     ],
 )
 def test_a_mark_reaches_liquidation_from_either_side(
@@ -203,6 +204,28 @@ def test_a_symbol_without_a_bar_is_not_liquidated_and_those_after_it_are() -> No
     for symbol in range(2):
         stage.hold(symbol, 2.0, 40.0, 200.0, liquidation_price=90.0, mark=80.0)
     assert [f[0] for f in stage.bar(None, CALM, mark=80.0)] == [1]
+
+
+def test_a_bar_that_is_not_there_touches_nothing_whatever_it_says() -> None:
+    stage = Stage(2)
+    for symbol in range(2):
+        stage.hold(symbol, 2.0, 90.0, 200.0)
+    fall = (50.0, 50.0, 50.0, 50.0)
+    assert [f[0] for f in stage.bar(fall, fall, present=[0, 1])] == [1]
+
+
+def test_an_entry_filled_within_the_bar_is_walked_with_the_others_at_their_worst_too() -> None:
+    # 1,000 less 20 coins x 10 less 0.005 x 1,800 = 791 behind 28 coins at 98: (2,744 - 791) / 27.86 = 70.10;
+    # with the other at its mark it would be (2,744 - 990) / 27.86 = 62.96, below the low of 65
+    limits = {"risk_fraction": 9.0, "daily_loss": 9.0, "max_drawdown": 9.0}
+    stage = Stage(2, equity=1_000.0, execution=CROSS, **limits)
+    stage.hold(0, 20.0, 50.0, 200.0)
+    stage.order(1, quantity=28.0, stop_loss=0.5)
+    fills = stage.bar((100, 100, 90, 100), (100, 100, 65, 80))
+    assert fills == [
+        (1, Reason.SIGNAL, pytest.approx(28.0), 98.0),
+        (1, LIQUIDATED, pytest.approx(28.0), pytest.approx(1_953 / 27.86)),
+    ]
 
 
 def test_what_is_left_of_an_order_dies_with_a_position_liquidated_at_the_close() -> None:
