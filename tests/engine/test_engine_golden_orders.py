@@ -303,3 +303,25 @@ def test_an_order_to_leave_is_never_filled_as_an_entry() -> None:
     stage.hold(0, 4.0, 80.0, 150.0)
     stage.order(kind=Intent.EXIT, resting=1, arrives_at=stage.time + 9 * HOUR_NS)
     assert stage.bar((100, 100, 97, 98)) == []
+
+
+def test_a_position_is_left_although_an_add_to_it_is_working() -> None:
+    stage = Stage(execution=STAYS)
+    stage.hold(0, 4.0, 80.0, 150.0, expires_at=START + HOUR_NS)
+    stage.order(kind=Intent.ADD, limit_price=90.0)
+    stage.bar(CALM)
+    order = stage.pending[0]
+    assert (order["kind"], order["reason"], order["quantity"]) == (Intent.EXIT, Reason.TIME, 4.0)
+    assert (order["approved"], order["limit_price"], order["resting"]) == (1, 0.0, 0)
+
+
+def test_a_halt_does_not_decide_anew_what_is_leaving_already() -> None:
+    stage = Stage(execution=STAYS)
+    stage.hold(0, 4.0, 80.0, 150.0)
+    stage.account["state"], stage.account["halt"] = TradingState.HALTED, Halt.OPERATOR
+    late = stage.time + 9 * HOUR_NS
+    stage.order(kind=Intent.EXIT, reason=Reason.TIME, arrives_at=late, quantity=3.0)
+    for bar in (None, CALM):
+        stage.bar(bar)
+        order = stage.pending[0]
+        assert (order["reason"], order["quantity"], order["arrives_at"]) == (Reason.TIME, 3.0, late)

@@ -234,3 +234,11 @@ def test_brackets_are_one_to_sixteen(count: int) -> None:
         of(count)
     assert of(16)[0]["bracket_count"] == BRACKETS
     assert len(INSTRUMENTS) == 3
+
+
+def test_the_first_rule_that_is_broken_is_named() -> None:
+    desk = Desk(max_correlation=0.75)
+    desk.portfolio = ROW
+    holding(desk, 0.0, 1.0)
+    desk.order(0, leverage=6.0)
+    assert desk.review() == (Rule.LEVERAGE, 5.0, 6.0)

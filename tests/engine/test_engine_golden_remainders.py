@@ -140,3 +140,20 @@ def test_a_part_of_less_than_a_step_is_none_at_market_either() -> None:
     assert stage.bar((100, 112, 99, 100)) == []
     assert stage.positions[0]["partials_taken"] == 0
     assert [f[1:] for f in stage.bar((100, 121, 99, 100))] == [(TARGET, 1.0, near(120.0))]
+
+
+@pytest.mark.parametrize(
+    ("coins", "volume", "works"), [(10.0, 50_000.0, 0), (0.0010000005, 1.0, 1), (0.001, 1.0, 0)]
+)
+def test_without_a_step_a_billionth_of_what_was_filled_is_nothing_left(
+    coins: float, volume: float, works: int
+) -> None:
+    # a tenth of 50,000 is more than is wanted; a tenth of 1 is 0.001 coins, and half a billionth of a coin is
+    # more than a billionth of those
+    stepless = dataclasses.replace(PLAIN, step_size=0.0)
+    costs = Costs(impact=0.0, participation=0.1)
+    stage = Stage(instrument=stepless, costs=costs, execution=STAYS)
+    stage.order(order=MARKET, limit_price=0.0, quantity=coins)
+    stage.bar(CALM, quote_volume=volume)
+    assert stage.positions[0]["quantity"] == near(min(coins, volume / 1_000))
+    assert stage.pending[0]["approved"] == works

@@ -95,6 +95,10 @@ def test_exactly_nothing_won_is_a_loss() -> None:
     pit.close(10.0, 100.0, Reason.TIME)
     assert (pit.account["trades"], pit.account["wins"], pit.account["losses_in_row"]) == (1, 0, 1)
     assert pit.account["paused_until"] == 0  # pauses are off
+    pit = Pit(pause_after_losses=1, pause_ns=77)
+    pit.open()
+    pit.close(10.0, 100.0, Reason.TIME, 1_000)
+    assert pit.account["paused_until"] == 1_077
 
 
 def test_a_quarter_won_is_a_win() -> None:
