@@ -23,9 +23,10 @@ from riposte.market.interval import DAY_NS, HOUR_NS, parse_interval
 from riposte.proof.chance.study import Resampling
 from riposte.proof.comparison.compare import compare
 from riposte.proof.comparison.page import render as render_comparison
+from riposte.proof.plan import Provenance, StudyPlan
 from riposte.proof.report import as_json, render, summary_table
 from riposte.proof.results import Study
-from riposte.proof.study import Provenance, StudyPlan, run_study
+from riposte.proof.study import run_study
 from riposte.sources.synthetic import synthetic_market
 
 START = 1_672_531_200_000_000_000

@@ -8,18 +8,22 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from scenario import no_finer, strangers
-from test_engine_invariants import hostile_market, random_config
+from test_engine_finer import split
+from test_engine_invariants import hostile_market, random_config, random_portfolio
 
 from riposte.engine.parameters import EngineConfig
 from riposte.engine.records import (
     BAR,
     INTENT,
     SIGNAL,
+    PortfolioRow,
+    Records,
     instrument_records,
     new_account,
     new_positions,
 )
-from riposte.engine.run import MarketInputs, RunResult, new_log, run, terms_of
+from riposte.engine.run import Finer, MarketInputs, RunResult, new_log, run, terms_of
+from riposte.engine.state import state_from_bytes, state_to_bytes
 from riposte.engine.step import close_all, step
 from riposte.market.instrument import INSTRUMENTS
 from riposte.market.interval import HOUR_NS
@@ -28,39 +32,104 @@ CONTRACTS = (INSTRUMENTS["BTCUSDT"], INSTRUMENTS["SOLUSDT"])
 
 
 def market(seed: int) -> MarketInputs:
-    time, bars, signals = hostile_market(np.random.default_rng(seed))
-    return MarketInputs(("A", "B"), CONTRACTS, HOUR_NS, time, bars, signals)
+    """Two hostile symbols; every other seed with finer bars in some steps, two of three with a portfolio."""
+    rng = np.random.default_rng(seed)
+    time, bars, signals = hostile_market(rng)
+    finer = None
+    if seed % 2:
+        inner, inside = split(bars, rng)
+        finer = Finer(HOUR_NS // 4, inner, inside)
+    portfolio = random_portfolio(rng, 2) if seed % 3 else None
+    return MarketInputs(
+        ("A", "B"), CONTRACTS, HOUR_NS, time, bars, signals, finer=finer, portfolio=portfolio
+    )
 
 
-def assert_steps_equal_the_loop(inputs: MarketInputs, config: EngineConfig) -> RunResult:
-    whole = run(inputs, config)
-    account, positions = new_account(config.starting_equity), new_positions(2)
-    pending, log = np.zeros(2, INTENT), new_log(50_000)
-    instruments, terms = instrument_records(CONTRACTS), terms_of(config, HOUR_NS)
-    bars = inputs.bars.copy()
-    for t, time in enumerate(inputs.time):
+class Live:
+    """The engine as a live process calls it: one bar at a time, with what is known at its close."""
+
+    def __init__(self, inputs: MarketInputs, config: EngineConfig) -> None:
+        self.inputs = inputs
+        self.account, self.positions = new_account(config.starting_equity), new_positions(2)
+        self.pending, self.log = np.zeros(2, INTENT), new_log(60_000)
+        self.instruments = instrument_records(CONTRACTS)
+        length = inputs.finer.interval_ns if inputs.finer else HOUR_NS
+        self.terms = terms_of(config, length)
+        self.bars = inputs.bars.copy()
+
+    def known(self, time: int) -> PortfolioRow:
+        portfolio = self.inputs.portfolio
+        row = -1 if portfolio is None else int(portfolio.row_at(np.array([time]))[0])
+        if portfolio is None or row < 0:
+            return strangers(2)
+        return PortfolioRow(portfolio.correlation[row], portfolio.weight[row])
+
+    def inside(self, t: int) -> Records:
+        finer = self.inputs.finer
+        if finer is None:
+            return no_finer(2)
+        return finer.bars[finer.inside[t] : finer.inside[t + 1]]
+
+    def step(self, t: int) -> None:
+        time = int(self.inputs.time[t])
         step(
-            account,
-            positions,
-            pending,
-            bars[t],
-            no_finer(2),
+            self.account,
+            self.positions,
+            self.pending,
+            self.bars[t],
+            self.inside(t),
             np.zeros(2, BAR),
-            inputs.signals[t],
-            instruments,
-            strangers(2),
-            terms,
+            self.inputs.signals[t],
+            self.instruments,
+            self.known(time),
+            self.terms,
             HOUR_NS,
-            int(time),
-            log,
+            time,
+            self.log,
         )
-    close_all(account, positions, bars[-1], instruments, terms, int(inputs.time[-1]), log)
-    assert account.tobytes() == whole.account.tobytes()
-    assert positions.tobytes() == whole.positions.tobytes()
+
+    def restart(self) -> None:
+        """Stop and start again from the stored bytes."""
+        stored = state_to_bytes(self.account, self.positions, self.pending)
+        self.account, self.positions, self.pending = state_from_bytes(stored)
+        assert state_to_bytes(self.account, self.positions, self.pending) == stored
+
+    def end(self) -> None:
+        last = int(self.inputs.time[-1])
+        close_all(
+            self.account,
+            self.positions,
+            self.bars[-1],
+            self.instruments,
+            self.terms,
+            last,
+            self.log,
+        )
+
+
+def assert_steps_equal_the_loop(
+    inputs: MarketInputs, config: EngineConfig, restarts: int = 0
+) -> RunResult:
+    whole = run(inputs, config)
+    live = Live(inputs, config)
+    for t in range(len(inputs.time)):
+        live.step(t)
+        if restarts and t % restarts == 0:
+            live.restart()
+    live.end()
+    log = live.log
+    assert live.account.tobytes() == whole.account.tobytes()
+    assert live.positions.tobytes() == whole.positions.tobytes()
     assert log.trades[: log.counts[0]].tobytes() == whole.trades.tobytes()
     assert log.fills[: log.counts[1]].tobytes() == whole.fills.tobytes()
     assert log.refusals[: log.counts[2]].tobytes() == whole.refusals.tobytes()
     return whole
+
+
+@given(st.integers(0, 300), st.integers(1, 20))
+def test_a_restart_from_the_stored_state_changes_no_byte(seed: int, every: int) -> None:
+    config = random_config(np.random.default_rng(seed))
+    assert_steps_equal_the_loop(market(seed), config, restarts=every)
 
 
 @given(st.integers(0, 300))
@@ -87,7 +156,7 @@ def test_nothing_after_a_bar_changes_what_was_done_up_to_it(seed: int, cut: int)
 
 
 def test_room_for_the_records_grows_without_changing_them() -> None:
-    one = market(1)
+    one = market(0)
     many = 300
     long = dataclasses.replace(
         one,

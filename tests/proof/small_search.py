@@ -16,7 +16,7 @@ from riposte.features.provision import BUILT_IN, Computed
 from riposte.layers.signal.layer import SignalConfig
 from riposte.layers.stack import StackConfig
 from riposte.market.frame import MarketFrame
-from riposte.proof.study import StudyPlan
+from riposte.proof.plan import StudyPlan
 from riposte.proof.tuning.stages import Stage, stages_of
 from riposte.proof.tuning.study import SHIPPED, Attempt, Search, begin
 from riposte.stores.study_storage import StudyStorage

@@ -13,7 +13,7 @@ from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame, make_frame
 from riposte.market.interval import DAY_NS, HOUR_NS, parse_interval
 from riposte.proof.chance.study import Resampling
-from riposte.proof.study import StudyPlan
+from riposte.proof.plan import StudyPlan
 from riposte.sources.synthetic import synthetic_market
 
 START = 1_672_531_200_000_000_000  # 2023-01-01

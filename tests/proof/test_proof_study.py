@@ -19,8 +19,10 @@ from riposte.market.interval import DAY_NS
 from riposte.proof import baselines, sharpe
 from riposte.proof.backtest import cost_what_if
 from riposte.proof.metrics import daily_returns
+from riposte.proof.plan import Provenance
 from riposte.proof.results import Study
-from riposte.proof.study import Provenance, run_study, walk
+from riposte.proof.study import run_study
+from riposte.proof.unseen import walk
 
 ABOUT = Provenance("t", "SYNTHETIC", False, "now", "0", "", ("note",))
 

@@ -21,7 +21,7 @@ from riposte.market.instrument import Instrument, instrument_for
 from riposte.market.interval import HOUR_NS
 from riposte.proof.dataset import prepare, training_set
 from riposte.proof.splits import walk_forward
-from riposte.proof.study import OutOfSample, walk
+from riposte.proof.unseen import OutOfSample, walk
 from riposte.proof.walkforward import test_rows as rows_under_test
 
 PLAN = plan()

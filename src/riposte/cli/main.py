@@ -14,7 +14,19 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import riposte
-from riposte.cli import config, data, demo, doctor, features, models, report, research, trials, tune
+from riposte.cli import (
+    config,
+    data,
+    demo,
+    doctor,
+    explain,
+    features,
+    models,
+    report,
+    research,
+    trials,
+    tune,
+)
 from riposte.cli.display import err
 from riposte.errors import RiposteError
 
@@ -78,6 +90,7 @@ doctor.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 research.register(app)
+explain.register(app)
 tune.register(app)
 trials.register(app)
 app.add_typer(models.app, name="models")

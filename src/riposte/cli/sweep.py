@@ -18,10 +18,11 @@ from riposte.layers.open_interest import open_interest_signals
 from riposte.layers.position.inputs import market_inputs
 from riposte.market.series import format_time
 from riposte.proof.metrics import METRICS
+from riposte.proof.plan import StudyPlan
 from riposte.proof.single import load_model, unseen_inputs
-from riposte.proof.study import StudyPlan, walk
 from riposte.proof.sweep import Swept, Value, Verdict, compile_engine, judge, sweep
 from riposte.proof.trials import Trial, counted, settings_hash
+from riposte.proof.unseen import walk
 from riposte.settings.convert import plan_of
 from riposte.settings.schema import Settings
 from riposte.settings.sweep import SweepPlan, read_sweep, variants_of, written

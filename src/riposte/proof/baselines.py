@@ -56,6 +56,7 @@ def buy_and_hold(inputs: MarketInputs, start_equity: float) -> Outcome:
         "fees": float(account["fees"]),
         "funding": float(account["funding"]),
         "slippage": 0.0,
+        "gap": 0.0,
     }
     note = "Equal weights bought at the start and held; fees charged, funding paid out of the position."
     return Outcome("Buy and hold", note, inputs.time, equity, measures)

@@ -51,6 +51,7 @@ METRICS: Mapping[str, Metric] = {
     "fees": Metric("Fees", "usdt", "low"),
     "funding": Metric("Funding paid", "usdt", "low"),
     "slippage": Metric("Slippage", "usdt", "low"),
+    "gap": Metric("Lost in gaps beyond stops", "usdt", "low"),
 }
 
 
@@ -180,6 +181,7 @@ def measure(
         "fees": float(fills["fee"].sum()),
         "funding": float(trades["funding"].sum()),
         "slippage": float(fills["slippage"].sum()),
+        "gap": float(fills["gap"].sum()),
     }
     return {name: found[name] for name in METRICS}
 

@@ -23,10 +23,10 @@ from riposte.market.series import format_time
 from riposte.proof.backtest import between, outcome
 from riposte.proof.dataset import prepare, selected, training_set
 from riposte.proof.leak_checks import Decisions, Leak, decisions, prove_causal
+from riposte.proof.plan import StudyPlan
 from riposte.proof.results import Outcome
 from riposte.proof.selection.choose import Selection
 from riposte.proof.splits import Fold
-from riposte.proof.study import StudyPlan
 from riposte.proof.walkforward import quiet
 
 

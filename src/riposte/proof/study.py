@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,28 +12,23 @@ from riposte.engine.enums import Reason, Rule
 from riposte.engine.parameters import EngineConfig
 from riposte.engine.run import MarketInputs, RunResult, run
 from riposte.features.catalogue import FeatureSpec
-from riposte.features.provision import BUILT_IN, MatrixSource, common_features
-from riposte.labels.triple_barrier import Reading
+from riposte.features.provision import BUILT_IN, MatrixSource
 from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.open_interest import open_interest_signals
-from riposte.layers.position.inputs import market_inputs, signals_on
-from riposte.layers.position.portfolio import PortfolioConfig
-from riposte.layers.stack import StackConfig
+from riposte.layers.position.inputs import signals_on
 from riposte.layers.trend_rule import CHANNEL_HORIZONS, trend_rule_signals
-from riposte.market.barriers import Barriers
 from riposte.market.frame import MarketFrame
 from riposte.market.instrument import Instrument
-from riposte.market.interval import HOUR_NS, format_duration
-from riposte.market.volatility import VolatilityWindows
+from riposte.market.interval import format_duration
 from riposte.proof import baselines, bootstrap, classification, targets
-from riposte.proof.backtest import at_threshold, between, cost_what_if, never_resumed, outcome
+from riposte.proof.backtest import at_threshold, cost_what_if, never_resumed, outcome
 from riposte.proof.chance.measure import outspoken
-from riposte.proof.chance.shuffle import LabelShuffle
-from riposte.proof.chance.study import Resampling, chance_of
+from riposte.proof.chance.study import chance_of
 from riposte.proof.cpcv import PathPlan, path_study
-from riposte.proof.dataset import SymbolData, Weighting, prepare
+from riposte.proof.dataset import SymbolData
 from riposte.proof.honesty import PathStudy
 from riposte.proof.metrics import by_group, daily_returns
+from riposte.proof.plan import Provenance, StudyPlan, describe_barriers
 from riposte.proof.results import (
     FoldResult,
     Importance,
@@ -44,157 +38,12 @@ from riposte.proof.results import (
     Reliability,
     Study,
 )
-from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.silences import total
-from riposte.proof.splits import walk_forward
 from riposte.proof.tried import judge
-from riposte.proof.walkforward import FoldOutput, Task, run_folds, stitch
+from riposte.proof.unseen import OutOfSample, Progress, walk
+from riposte.proof.walkforward import FoldOutput
 
-Progress = Callable[[str, int, int], None]
 RULE_ALONE = "Open-interest signal alone"
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPlan:
-    """Everything that decides the numbers of a study."""
-
-    barriers: Barriers
-    engine: EngineConfig
-    stack: StackConfig
-    windows: VolatilityWindows = field(default_factory=VolatilityWindows)
-    reading: Reading = "symmetric"
-    train_months: int = 6
-    test_months: int = 1
-    step_months: int = 1
-    embargo_ns: int = HOUR_NS
-    round_trip_cost: float = 0.0014
-    selection: SelectionConfig | None = None
-    weighting: Weighting = "uniqueness"
-    portfolio: PortfolioConfig = field(default_factory=PortfolioConfig)
-    ladder: tuple[float, ...] = (0.50, 0.55, 0.60, 0.65, 0.70)
-    open_interest_threshold: float = 0.3
-    random_seeds: int = 20
-    bootstrap_resamples: int = 1000
-    resampling: Resampling = field(default_factory=Resampling)
-    seed: int = 7
-    # Variants that were looked at on this history while the shipped defaults were chosen: ten learner
-    # settings, ten strengths of the calibration's prior, two barrier shapes. They count as trials too.
-    earlier_trials: int = 23
-    earlier_sharpes: tuple[float, ...] = ()  # yearly, of those variants of which it is known
-    folds: int = 0  # only so many of the newest; 0 for all
-    cpcv: tuple[int, int] | None = None  # groups and test groups of the paths; None for no paths
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What a study says about where it comes from; handed in, since nothing here reads a clock."""
-
-    title: str
-    source: str
-    real_data: bool
-    created: str
-    version: str
-    settings: str
-    quality: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OutOfSample:
-    """The walk-forward's product: the market and what was said about it on unseen rows."""
-
-    data: tuple[SymbolData, ...]
-    folds: tuple[FoldOutput, ...]
-    signals: tuple[Signals, ...]
-    inputs: MarketInputs  # from the first test row to the last
-    history: MarketInputs  # all of it
-    task: Task
-
-
-def describe_barriers(barriers: Barriers) -> str:
-    """The barriers in words."""
-    horizon = format_duration(barriers.horizon_ns)
-    if barriers.scale == "atr":
-        return (
-            f"target {barriers.take_profit:g} and stop {barriers.stop_loss:g} average true ranges of "
-            f"{barriers.atr_bars} bars, at most {horizon}"
-        )
-    if barriers.scale == "fixed":
-        return (
-            f"target {barriers.take_profit:.2%}, stop {barriers.stop_loss:.2%}, at most {horizon}"
-        )
-    return (
-        f"target {barriers.take_profit:g} and stop {barriers.stop_loss:g} times the volatility "
-        f"expected over {horizon}, at most {horizon}"
-    )
-
-
-def walk(
-    frames: Sequence[MarketFrame],
-    instruments: Sequence[Instrument],
-    plan: StudyPlan,
-    *,
-    workers: int,
-    progress: Progress | None = None,
-    features: MatrixSource = BUILT_IN,
-    finer: Sequence[MarketFrame | None] = (),
-    shuffle: LabelShuffle | None = None,
-) -> OutOfSample:
-    """Walk forward over the frames and stitch what the folds said about unseen months.
-
-    ``shuffle``: for a null test, how the outcomes that the folds learn from are exchanged.
-    """
-    report = progress or (lambda _what, _done, _total: None)
-    wanted = common_features(frames, features)
-    data = []
-    for done, frame in enumerate(frames):
-        report("features and labels", done, len(frames))
-        data.append(
-            prepare(
-                frame,
-                plan.barriers,
-                reading=plan.reading,
-                round_trip_cost=plan.round_trip_cost,
-                wanted=wanted,
-                features=features,
-            )
-        )
-    report("features and labels", len(frames), len(frames))
-    folds = walk_forward(
-        min(int(f.open_time[0]) for f in frames),
-        max(int(f.close_time[-1]) for f in frames),
-        train_months=plan.train_months,
-        test_months=plan.test_months,
-        step_months=plan.step_months,
-        last=plan.folds,
-    )
-    task = Task(
-        data=tuple(data),
-        stack=plan.stack,
-        embargo_ns=plan.embargo_ns,
-        round_trip_cost=plan.round_trip_cost,
-        min_confidence=plan.engine.rules.min_confidence,
-        selection=plan.selection,
-        weighting=plan.weighting,
-        versions={name: features.specs[name].version for name in wanted},
-        shuffle=shuffle,
-    )
-    outputs = run_folds(
-        folds, task, workers=workers, progress=lambda d, n: report("walk-forward folds", d, n)
-    )
-    signals, spoken_by = stitch(data, outputs)
-    inputs = market_inputs(
-        frames,
-        signals,
-        plan.barriers,
-        instruments,
-        model_ids=spoken_by,
-        windows=plan.windows,
-        finer=finer,
-        portfolio=plan.portfolio,
-    )
-    first, last = folds[0].test_start, folds[-1].test_end
-    unseen = between(inputs, first, last)
-    return OutOfSample(tuple(data), outputs, signals, unseen, inputs, task)
 
 
 def fingerprint(result: RunResult) -> str:

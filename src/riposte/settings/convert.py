@@ -38,9 +38,9 @@ from riposte.market.interval import (
 )
 from riposte.market.volatility import VolatilityWindows
 from riposte.proof.chance.study import Resampling
+from riposte.proof.plan import StudyPlan
 from riposte.proof.selection.choose import SelectionConfig
 from riposte.proof.splits import parse_groups
-from riposte.proof.study import StudyPlan
 from riposte.settings.learners import learner_with
 from riposte.settings.schema import Settings
 

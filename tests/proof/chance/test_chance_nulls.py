@@ -31,7 +31,8 @@ from riposte.proof.chance.standing import (
     p_value,
     returns_of,
 )
-from riposte.proof.study import StudyPlan, walk
+from riposte.proof.plan import StudyPlan
+from riposte.proof.unseen import walk
 from riposte.sources.synthetic import synthetic_market
 
 START = 1_672_531_200_000_000_000

@@ -180,3 +180,11 @@ def test_few_trades_are_said_to_be_few() -> None:
     said = "All of it rests on 10\N{NO-BREAK SPACE}trades"
     assert said in render(dataclasses.replace(FULL, system=few))
     assert "All of it rests on" not in render(FULL)
+
+
+def test_the_page_says_what_gaps_took_beyond_stops() -> None:
+    trades = FULL.run.trades.copy()
+    trades["gap"][:3] = 10.0, 25.5, 0.0
+    jumped = dataclasses.replace(FULL, run=dataclasses.replace(FULL.run, trades=trades))
+    assert "2 stops were jumped by an open and lost 35.50 USDT" in section(render(jumped), "risk")
+    assert "No stop was jumped" in section(render(FULL), "risk")

@@ -30,7 +30,8 @@ from riposte.proof.chance.measure import measured, outspoken
 from riposte.proof.chance.noise import random_walks
 from riposte.proof.chance.results import KINDS, Measured, NullDraw, NullKind
 from riposte.proof.chance.shuffle import LabelShuffle
-from riposte.proof.study import StudyPlan, walk
+from riposte.proof.plan import StudyPlan
+from riposte.proof.unseen import walk
 
 Progress = Callable[[str, int, int], None]
 

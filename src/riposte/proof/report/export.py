@@ -34,6 +34,7 @@ TRADE_NUMBERS = (
     "fees",
     "funding",
     "slippage",
+    "gap",
     "net",
     "net_fraction",
     "confidence",

@@ -96,6 +96,7 @@ def render(study: Study) -> str:
         importance=_importance(study),
         splits=_splits(study),
         restricted=words.restricted(study, spans),
+        gaps=words.gaps(study) if traded else "",
         limits=tables.limits_at_work(spans, study.end - study.start),
         events=tables.limit_events(spans),
         refusals=tables.refusals(study.refusals),

@@ -33,6 +33,7 @@ COMPARED = (
     "fees",
     "funding",
     "slippage",
+    "gap",
 )
 LADDER = ("total_return", "sharpe", "max_drawdown", "win_rate", "profit_factor", "trades")
 GROUPED = (

@@ -147,6 +147,22 @@ def restricted(study: Study, spans: tuple[HaltSpan, ...]) -> str:
     return f"Trading was restricted {fmt.percent(share)} of the time: {reasons}."
 
 
+def gaps(study: Study) -> str:
+    """What the stops lost that the open jumped over: the part of a loss that no stop can bound."""
+    lost = study.run.trades["gap"]
+    jumped = lost[lost > 0.0]
+    if len(jumped) == 0:
+        return (
+            "No stop was jumped by an open: each was filled at its price, less spread and impact."
+        )
+    was = "was" if len(jumped) == 1 else "were"
+    return (
+        f"{fmt.plural(len(jumped), 'stop')} {was} jumped by an open and lost {fmt.money(float(jumped.sum()))} beyond their price, "
+        f"{fmt.money(float(jumped.max()))} at worst. That part of a loss no stop can bound; it is in "
+        "every figure here."
+    )
+
+
 def honesty(study: Study) -> tuple[tuple[str, str], ...]:
     """Notes on how far the figures may be trusted: a heading and a sentence or two each."""
     folds = len(study.folds)

@@ -29,8 +29,8 @@ from riposte.market.frame import Floats, MarketFrame
 from riposte.market.interval import DAY_NS
 from riposte.proof.dataset import SymbolData, columns_of, prepare, selected, training_set
 from riposte.proof.leak_checks import check_fold, refuse_leaks
+from riposte.proof.plan import StudyPlan
 from riposte.proof.splits import Fold, Span
-from riposte.proof.study import StudyPlan
 from riposte.proof.walkforward import test_rows
 
 BLOCK_NS = (
