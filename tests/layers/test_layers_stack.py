@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from markets import COST, LIFE, NAMES, replaced, small_config, training_set
+from threadpoolctl import threadpool_limits
 
 from riposte.errors import DataError, InputError
 from riposte.layers.contract import REGIMES, TrainingSet
@@ -218,3 +219,17 @@ def test_looking_harder_at_some_rows_does_not_change_how_often_things_happen() -
     assert says_neutral(replaced(training, weight=harder)) < came - 0.1
     honest = replaced(training, weight=harder, uniqueness=np.ones(len(training)))
     assert says_neutral(honest) == pytest.approx(came, abs=0.03)
+
+
+def test_how_many_threads_multiply_matrices_changes_no_bit() -> None:
+    wide = np.random.default_rng(0).normal(size=(6000, 150))
+    training = replaced(
+        training_set(6000), features=wide, names=tuple(f"f{number}" for number in range(150))
+    )
+    told = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            stack = fit_stack(training, CONFIG)
+        assert stack.silence.novelty is not None
+        told.append((stack.silence.novelty.score(wide).tobytes(), stack.signal.calibration))
+    assert told[0] == told[1]

@@ -34,6 +34,8 @@ from riposte.market.frame import Floats, Times
 from riposte.market.instrument import Instrument
 from riposte.market.portfolio import Portfolio
 
+# Room for trades at first, and a quarter of the steps at least: memory that is never written costs
+# nothing, while NumPy copies records one by one.
 _FIRST_ROOM = 4096
 
 
@@ -229,7 +231,7 @@ def _run_sorted(inputs: MarketInputs, config: EngineConfig, *, quietly: bool) ->
     terms = terms_of(config, resolution)
     equity, exposures = np.zeros(steps), np.zeros(steps)
     states, halts = np.zeros(steps, np.int8), np.zeros(steps, np.int8)
-    log = new_log(max(_FIRST_ROOM, 8 * symbols))
+    log = new_log(max(_FIRST_ROOM, steps // 4))
     at = 0
     while at < steps:
         at = run_bars(
@@ -266,9 +268,9 @@ def _run_sorted(inputs: MarketInputs, config: EngineConfig, *, quietly: bool) ->
         exposure=exposures,
         state=states,
         halt=halts,
-        trades=log.trades[: log.counts[TRADES]].copy(),
-        fills=log.fills[: log.counts[FILLS]].copy(),
-        refusals=log.refusals[: log.counts[REFUSALS]].copy(),
+        trades=log.trades[: log.counts[TRADES]],
+        fills=log.fills[: log.counts[FILLS]],
+        refusals=log.refusals[: log.counts[REFUSALS]],
         account=account,
         positions=positions,
     )

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from riposte.errors import DataError, InputError
 from riposte.layers.abstention.conformal import fit_side_sets
@@ -294,9 +295,17 @@ def fit_below(
 def fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
     """Fit all layers on a training window; see the top of this file.
 
+    Matrix products run in one thread: how they are split among several decides how their sums are
+    rounded, and a model must not depend on how many cores it was fitted on.
+
     Raises:
         DataError: if the window has too few rows, or a feature is infinite.
     """
+    with threadpool_limits(1, user_api="blas"):
+        return _fit_stack(training, config)
+
+
+def _fit_stack(training: TrainingSet, config: StackConfig) -> DecisionStack:
     if len(training) < config.least_rows:
         raise DataError(
             f"{len(training)} training rows are too few: at least {config.least_rows} are needed",
