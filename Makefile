@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo install dev browser test test-fast lint format bench clean
+.PHONY: help demo install dev browser test test-fast lint format bench mutants clean
 
 help: ## show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ format: dev ## put the source into form
 
 bench: dev ## the speed figures of SPEC section 12, beside other libraries
 	$(BIN)/python -m pytest benchmarks --benchmark-only -q
+
+mutants: dev ## change the engine in thousands of small ways and see that a test notices each
+	$(BIN)/python tests/mutation --at-least 85
 
 clean: ## remove what was built, never your data or reports
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

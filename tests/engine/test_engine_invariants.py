@@ -230,6 +230,7 @@ def first_broken(
             signals[t],
             instruments,
             portfolio,
+            portfolio,
             terms,
             HOUR_NS,
             time[t],
@@ -244,8 +245,9 @@ def first_broken(
                 p["quantity"] * (p["mark"] - p["entry_price"]) if p["quantity"] != 0 else 0.0
             )
             margins += p["margin"]
-            if truth[s] and not ratio >= bars[t, s]["volatility_ratio"]:
-                ratio = bars[t, s]["volatility_ratio"]
+            own = bars[t, s]["volatility_ratio"]
+            if truth[s] and (own > ratio or np.isnan(ratio)):
+                ratio = own
         total = (
             account["deposits"]
             + account["realised"]

@@ -81,6 +81,7 @@ class Live:
             np.zeros(2, BAR),
             self.inputs.signals[t],
             self.instruments,
+            self.known(time - HOUR_NS),
             self.known(time),
             self.terms,
             HOUR_NS,

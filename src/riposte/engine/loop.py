@@ -79,8 +79,8 @@ def run_bars(
 
     ``finer`` (N, S) holds the finer bars, of which rows ``inside[t]`` to ``inside[t + 1]`` lie in bar t;
     ``busy`` (T,) the bars in which they may do more than the bar tells (empty without finer bars). Row e of
-    ``correlation`` (E, S, S) and ``weight`` (E, S) holds from the close ``since[e]`` on; ``since[0]`` lies
-    before all. ``rooms`` (2, S) of BAR and ``watch`` (S,) of WATCH are room to work in.
+    ``correlation`` (E, S, S) and ``weight`` (E, S) holds for the opens and the closes from ``since[e]`` on;
+    ``since[0]`` lies before all. ``rooms`` (2, S) of BAR and ``watch`` (S,) of WATCH are room to work in.
 
     Returns the row it stopped at: T when done, or earlier when the log might not hold what the next
     step can write; the caller makes room and calls again. The market is only read. Bars in
@@ -89,7 +89,7 @@ def run_bars(
     """
     symbols = len(positions)
     row, room = rooms[0], rooms[1]
-    t, stepped, epoch = start, False, 0
+    t, stepped, epoch, before = start, False, 0, 0
     while t < len(time):
         judged = stepped or account["state"] == ACTIVE
         if quietly == 1 and judged and unmoved(account, positions, pending, terms):
@@ -105,6 +105,8 @@ def run_bars(
             row[s] = bars[t, s]
         while epoch + 1 < len(since) and since[epoch + 1] <= time[t]:
             epoch += 1
+        while before + 1 < len(since) and since[before + 1] <= time[t] - interval_ns:
+            before += 1
         step(
             account,
             positions,
@@ -114,6 +116,7 @@ def run_bars(
             room,
             signals[t],
             instruments,
+            PortfolioRow(correlation[before], weight[before]),
             PortfolioRow(correlation[epoch], weight[epoch]),
             terms,
             interval_ns,

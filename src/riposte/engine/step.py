@@ -39,8 +39,9 @@ def judge_bars(account: Any, positions: Records, bars: Records, terms: Terms, ti
         if bar["present"] == 0:
             continue
         judge_forecast(account, positions[s], bar, terms, time)
-        if not ratio >= bar["volatility_ratio"]:  # also when ratio is still NaN
-            ratio = bar["volatility_ratio"]
+        own = bar["volatility_ratio"]
+        if own > ratio or np.isnan(ratio):  # one that is not known hides none that is
+            ratio = own
     return ratio
 
 
@@ -101,6 +102,7 @@ def step(
     room: Records,
     signals: Records,
     instruments: Records,
+    before: PortfolioRow,
     portfolio: PortfolioRow,
     terms: Terms,
     interval_ns: int,
@@ -113,7 +115,8 @@ def step(
     meet this bar from its open on; on return it holds what works after this close. ``bars`` is (S,) and is not
     changed, except that a bar whose numbers cannot be true is marked absent and refused on record. ``finer``
     (F, S) are F bars of equal length inside it, F may be 0: they decide what happened on the way, one row
-    after the other in ``room`` (S,).
+    after the other in ``room`` (S,). ``before`` is what was known of the symbols together at the bar's open, by
+    which its fills are judged; ``portfolio`` at its close, for what is decided there.
     """
     refuse_false(bars, time, log)
     count = len(finer)
@@ -129,7 +132,7 @@ def step(
             pending,
             room if count > 0 else bars,
             instruments,
-            portfolio,
+            before,
             terms,
             closed - length,
             closed,
