@@ -78,6 +78,7 @@ def _measured(
         "fees": float(trades["fees"].sum()),
         "funding": float(trades["funding"].sum()),
         "slippage": float(trades["slippage"].sum()),
+        "gap": float(trades["gap"].sum()),
     }
     return {name: found[name] for name in METRICS}
 
