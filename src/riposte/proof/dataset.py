@@ -104,8 +104,9 @@ def training_set(
     A row is purged if its horizon comes within ``embargo_ns`` of a test span and its labels, or had not
     ended with the training window, whether or not a barrier was reached earlier: keeping only the early
     ones would show the model fast outcomes alone. ``forecast_ns``: horizon of the forward returns to
-    learn, None for none; those that come as close are missing, and so are regime labels. ``weighting``: rows count by how unique their label is, or by that and by how much the price
-    moved in its life.
+    learn, None for none; those that come as close are missing, and so are regime labels.
+    ``weighting``: rows count by how unique their label is, or by that and by how much the price moved in
+    its life.
     """
     rule = fit_regime_rule(
         [each.frame.between(span.start, span.end) for each in data for span in fold.learned()]
