@@ -1,0 +1,63 @@
+"""The exchange's time: running at a multiple of the wall clock, or moved step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Whatever tells the exchange its time."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 UTC; never goes back."""
+        ...
+
+
+class RunningClock:
+    """``speed`` exchange seconds pass per second of the wall clock; 0 stands still."""
+
+    def __init__(
+        self, start_ms: int, speed: float = 1.0, wall: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wall = wall
+        self._base_ms = float(start_ms)
+        self._since = wall()
+        self._speed = speed
+
+    def now_ms(self) -> int:
+        """The exchange's time."""
+        return int(self._base_ms + (self._wall() - self._since) * 1000 * self._speed)
+
+    @property
+    def speed(self) -> float:
+        """Exchange seconds per wall second."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, value: float) -> None:
+        wall = self._wall()
+        self._base_ms += (wall - self._since) * 1000 * self._speed
+        self._since, self._speed = wall, value
+
+    def advance(self, milliseconds: int) -> None:
+        """Jump ahead."""
+        self._base_ms += milliseconds
+
+
+class SteppedClock:
+    """Stands still until told: with it a run is the same every time."""
+
+    def __init__(self, start_ms: int) -> None:
+        self._now = start_ms
+
+    def now_ms(self) -> int:
+        """The exchange's time."""
+        return self._now
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass; never backwards."""
+        if milliseconds < 0:
+            raise ValueError("time does not go back")
+        self._now += milliseconds
