@@ -202,12 +202,22 @@ class Account:
     restricted: str = ""
     """"" (free), ``"reduce-only"`` (-4087) or ``"no-orders"`` (-4088)."""
     liquidating: bool = False
+    margin_called: set[str] = field(default_factory=set)
+    """Scopes (``cross`` or a symbol) whose margin call was sent and has not recovered."""
     settings: dict[str, SymbolSettings] = field(default_factory=dict)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     open_orders: dict[int, Order] = field(default_factory=dict)
     open_by_client_id: dict[tuple[str, str], Order] = field(default_factory=dict)
     """(symbol, client id) → open order: ids are unique among open orders only."""
+    latest_by_client_id: dict[tuple[str, str], Order] = field(default_factory=dict)
+    """(symbol, client id) → the newest order that had it, open or not."""
+    amendments: list[tuple[int, Order, tuple[int, int], tuple[int, int]]] = field(
+        default_factory=list
+    )
+    """(time_ms, order, (ticks, steps) before, after)."""
     open_algos: dict[int, AlgoOrder] = field(default_factory=dict)
+    resting_e8: dict[tuple[str, PositionSide], list[int]] = field(default_factory=dict)
+    """Notional of open orders that may enlarge a position: [buys, sells], kept as they change."""
     orders: dict[int, Order] = field(default_factory=dict)
     """All orders ever, by id."""
     algos: dict[int, AlgoOrder] = field(default_factory=dict)

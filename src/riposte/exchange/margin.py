@@ -1,0 +1,119 @@
+"""What an account is worth, what its positions and orders bind, and when they must be closed.
+
+All by the exchange's published rules ("Leverage and Margin of USD-M Futures", "Liquidation
+Protocols"): positions are valued at the mark price, the initial margin is notional / leverage, the
+maintenance margin goes by brackets. Rounding is to 1e-8 and against the customer where it decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from riposte.exchange.contract import Contract
+from riposte.exchange.ledger import cross_wallet_e8, settings_of
+from riposte.exchange.records import Account, Position
+
+Marks = Mapping[str, int]
+"""Mark price of each symbol, USDT e8."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account at the marks of this moment, USDT e8."""
+
+    wallet: int
+    cross_wallet: int
+    unrealized: int
+    cross_unrealized: int
+    initial_margin: int
+    """Of positions."""
+    open_order_margin: int
+    maintenance: int
+    free: int
+    """Cross wallet and profit less what cross positions and orders bind; may be below 0."""
+
+    @property
+    def available(self) -> int:
+        """For new positions and orders."""
+        return max(0, self.free)
+
+    @property
+    def max_withdraw(self) -> int:
+        """What may leave the cross wallet: unrealised profit may not."""
+        return max(0, min(self.free, self.free - self.cross_unrealized, self.cross_wallet))
+
+    @property
+    def margin_balance(self) -> int:
+        """Wallet and unrealised profit."""
+        return self.wallet + self.unrealized
+
+
+def value_e8(position: Position, marks: Marks) -> int:
+    """Signed value of a position at the mark price."""
+    contract = position.contract
+    return contract.value_e8(marks.get(contract.symbol, 0), position.quantity)
+
+
+def unrealized_e8(position: Position, marks: Marks) -> int:
+    """Profit if it were closed at the mark price, without fees."""
+    return value_e8(position, marks) - position.cost_e8 if position.quantity else 0
+
+
+def initial_e8(notional_e8: int, leverage: int) -> int:
+    """Initial margin of an absolute notional, rounded up."""
+    return -(-notional_e8 // leverage)
+
+
+def order_margin_e8(account: Account, contract: Contract, marks: Marks) -> int:
+    """What open orders of a contract bind beyond its positions.
+
+    One way: if all buys filled, or all sells, the larger of the two exposures counts; what the
+    position itself binds is taken off. Hedge mode: each position side by itself.
+    """
+    leverage = settings_of(account, contract).leverage
+    bound = 0
+    for side in ("BOTH", "LONG", "SHORT"):
+        key = (contract.symbol, side)
+        resting = account.resting_e8.get(key)  # type: ignore[arg-type]
+        if resting is None or not (resting[0] or resting[1]):
+            continue
+        position = account.positions.get(key)  # type: ignore[arg-type]
+        value = 0 if position is None else value_e8(position, marks)
+        worst = max(abs(value + resting[0]), abs(value - resting[1]))
+        bound += initial_e8(max(0, worst - abs(value)), leverage)
+    return bound
+
+
+def view(account: Account, contracts: Mapping[str, Contract], marks: Marks) -> AccountView:
+    """Add up an account."""
+    unrealized = cross_unrealized = initial = cross_initial = maintenance = 0
+    for position in account.positions.values():
+        if not position.quantity:
+            continue
+        value = value_e8(position, marks)
+        settings = settings_of(account, position.contract)
+        profit = value - position.cost_e8
+        bound = initial_e8(abs(value), settings.leverage)
+        unrealized += profit
+        initial += bound
+        maintenance += position.contract.maintenance_e8(abs(value))
+        if not settings.isolated:
+            cross_unrealized += profit
+            cross_initial += bound
+    orders = sum(
+        order_margin_e8(account, contracts[symbol], marks)
+        for symbol in {symbol for symbol, _ in account.resting_e8}
+    )
+    cross = cross_wallet_e8(account)
+    free = cross + cross_unrealized - cross_initial - orders
+    return AccountView(
+        account.wallet_e8,
+        cross,
+        unrealized,
+        cross_unrealized,
+        initial,
+        orders,
+        maintenance,
+        free,
+    )
