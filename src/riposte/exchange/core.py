@@ -260,7 +260,7 @@ class Exchange(State):
     def _settle(self) -> None:
         """Follow up what a command caused, until nothing more follows; then tell the accounts."""
         self.tell_touched()
-        while self.ended or self.closed or self.printed or self.marked:
+        while self.ended or self.closed or self.printed or self.marked or self.traders:
             conditional.look_at_ends(self)
             conditional.look_at_prices(self)
             liquidation.look_at_margins(self)

@@ -38,9 +38,18 @@ CROSS = "cross"
 
 
 def look_at_margins(state: State) -> None:
-    """Call or liquidate every scope that holds a symbol whose mark price changed."""
+    """Call or liquidate every scope that holds a symbol whose mark price changed.
+
+    An account that just traded is looked at as well: a fill far from the mark price may have cost
+    it more than it has.
+    """
     marked, state.marked = state.marked, set()
-    for account in list(state.accounts.values()):
+    traders, state.traders = state.traders, {}
+    for account in traders:
+        scopes = {_scope(account, p) for p in account.positions.values() if p.quantity}
+        for scope in sorted(scopes | {CROSS}):
+            _look(state, account, scope)
+    for account in state.accounts.values() if marked else ():
         touched = {
             _scope(account, position)
             for (symbol, _), position in account.positions.items()
@@ -81,7 +90,9 @@ def _judge(
     balance = _balance_e8(state, account, scope, positions)
     maintenance = [p.contract.maintenance_e8(abs(value_e8(p, state.mark_e8))) for p in positions]
     needed = sum(maintenance)
-    if needed and balance <= needed:
+    if not positions:
+        _cover(state, account, -balance)
+    elif needed and balance <= needed:
         liquidate(state, account, scope, positions)
         account.margin_called.discard(name)
     elif needed * PPM >= balance * CALL_PPM and needed:

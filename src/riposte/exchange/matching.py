@@ -236,6 +236,7 @@ def fill(
     if fee:
         state.pay(account, "COMMISSION", -fee, symbol=contract.symbol, trade_id=trade)
         state.fees_e8 += fee
+    state.traders[account] = None
     order.executed += quantity
     order.executed_quote_e8 += notional_e8
     order.realized_e8 += realized

@@ -70,6 +70,8 @@ class State:
         """Prices traded since triggers were last looked at, per symbol."""
         self.marked: set[str] = set()
         """Symbols whose mark price changed since triggers and margins were last looked at."""
+        self.traders: dict[Account, None] = {}
+        """Accounts that had a fill since margins were last looked at."""
         self.ended: list[Order] = []
         """Orders that came to an end since conditional orders were last looked at."""
         self.closed: list[tuple[Account, Position]] = []
