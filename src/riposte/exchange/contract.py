@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from riposte.errors import InputError
-from riposte.exchange.units import E8, PPM, rounded_ratio
+from riposte.exchange.units import E8, PPM, rounded_ratio, show_e8
 from riposte.market.instrument import (
     BRACKET_FLOOR,
     BRACKET_LEVERAGE,
@@ -76,6 +76,24 @@ class Contract:
         """Value of one tick times one step, USDT e8."""
         return self.tick_e8 * self.step_e8 // E8
 
+    @property
+    def price_decimals(self) -> int:
+        """Places of a price on a tick."""
+        return _decimals(self.tick_e8)
+
+    @property
+    def quantity_decimals(self) -> int:
+        """Places of a quantity in steps."""
+        return _decimals(self.step_e8)
+
+    def price(self, ticks: int) -> str:
+        """A price as the exchange writes it."""
+        return show_e8(ticks * self.tick_e8, self.price_decimals)
+
+    def quantity(self, steps: int) -> str:
+        """A quantity as the exchange writes it."""
+        return show_e8(steps * self.step_e8, self.quantity_decimals)
+
     def notional_e8(self, ticks: int, steps: int) -> int:
         """Exact value of ``steps`` at ``ticks``."""
         return ticks * steps * self.unit_e8
@@ -104,6 +122,10 @@ class Contract:
     def max_leverage(self) -> int:
         """The most leverage of the first bracket."""
         return self.brackets[0].leverage
+
+
+def _decimals(grid_e8: int) -> int:
+    return len(f"{grid_e8:09d}".rstrip("0")) - len(f"{grid_e8:09d}") + 8
 
 
 def _e8(value: float) -> int:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from riposte.exchange.bars import Bar
 from riposte.exchange.contract import Contract
 from riposte.exchange.records import OrderSide
-from riposte.market.frame import MarketFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,23 @@ class OpenInterest:
 FeedEvent = HouseQuotes | HouseTrade | MarkPrice | FundingRate | OpenInterest
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened in a contract before the exchange opened, in time order.
+
+    ``bars`` are of ``interval_ms``; ``marks`` and ``indices`` are (open_ms, open, high, low, close)
+    of the same length; ``funding`` is (time_ms, rate e8, mark e8); ``open_interest`` is (time_ms,
+    steps, value e8). Prices and volumes e8.
+    """
+
+    interval_ms: int
+    bars: tuple[Bar, ...] = ()
+    marks: tuple[Bar, ...] = ()
+    indices: tuple[Bar, ...] = ()
+    funding: tuple[tuple[int, int, int], ...] = ()
+    open_interest: tuple[tuple[int, int, int], ...] = ()
+
+
 class Feed(Protocol):
     """A market to trade on."""
 
@@ -85,8 +102,8 @@ class Feed(Protocol):
     end_ms: int
     """When the feed has nothing more to bring."""
 
-    def history(self, symbol: str) -> MarketFrame | None:
-        """Bars before ``start_ms`` (their derivatives columns too), or None."""
+    def history(self, symbol: str) -> History | None:
+        """What happened before ``start_ms``, or None."""
         ...
 
     def events(self) -> Iterator[FeedEvent]:

@@ -7,12 +7,13 @@ maintenance margin goes by brackets. Rounding is to 1e-8 and against the custome
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from riposte.exchange.contract import Contract
 from riposte.exchange.ledger import cross_wallet_e8, settings_of
-from riposte.exchange.records import Account, Position
+from riposte.exchange.records import Account, Position, PositionSide
+from riposte.exchange.units import E8, PPM, rounded_ratio
 
 Marks = Mapping[str, int]
 """Mark price of each symbol, USDT e8."""
@@ -73,12 +74,13 @@ def order_margin_e8(account: Account, contract: Contract, marks: Marks) -> int:
     """
     leverage = settings_of(account, contract).leverage
     bound = 0
-    for side in ("BOTH", "LONG", "SHORT"):
+    sides: tuple[PositionSide, ...] = ("BOTH", "LONG", "SHORT")
+    for side in sides:
         key = (contract.symbol, side)
-        resting = account.resting_e8.get(key)  # type: ignore[arg-type]
+        resting = account.resting_e8.get(key)
         if resting is None or not (resting[0] or resting[1]):
             continue
-        position = account.positions.get(key)  # type: ignore[arg-type]
+        position = account.positions.get(key)
         value = 0 if position is None else value_e8(position, marks)
         worst = max(abs(value + resting[0]), abs(value - resting[1]))
         bound += initial_e8(max(0, worst - abs(value)), leverage)
@@ -117,3 +119,76 @@ def view(account: Account, contracts: Mapping[str, Contract], marks: Marks) -> A
         maintenance,
         free,
     )
+
+
+def entry_price_e8(position: Position) -> int:
+    """Average entry price, rounded; 0 without a position."""
+    if not position.quantity:
+        return 0
+    quantity = abs(position.quantity) * position.contract.step_e8
+    return rounded_ratio(abs(position.cost_e8), E8, quantity)
+
+
+def break_even_e8(position: Position) -> int:
+    """The price at which closing returns what was paid in fees too."""
+    if not position.quantity:
+        return 0
+    quantity = abs(position.quantity) * position.contract.step_e8
+    sign = 1 if position.quantity > 0 else -1
+    return rounded_ratio(abs(position.cost_e8) + sign * position.fees_e8, E8, quantity)
+
+
+def liquidation_price_e8(account: Account, position: Position, marks: Marks) -> int:
+    """The mark price at which the scope's margin balance meets its maintenance margin; 0 if none.
+
+    Other positions are taken as they stand. All cross positions of the symbol move together, an
+    isolated one by itself ("How to Calculate Liquidation Price of USD-M Futures Contracts").
+    """
+    if not position.quantity:
+        return 0
+    contract = position.contract
+    isolated = settings_of(account, contract).isolated
+    if isolated:
+        moving, free = [position], position.isolated_margin_e8
+    else:
+        cross = [
+            p
+            for p in account.positions.values()
+            if p.quantity and not settings_of(account, p.contract).isolated
+        ]
+        moving = [p for p in cross if p.contract.symbol == contract.symbol]
+        free = cross_wallet_e8(account) + sum(
+            unrealized_e8(p, marks) - p.contract.maintenance_e8(abs(value_e8(p, marks)))
+            for p in cross
+            if p.contract.symbol != contract.symbol
+        )
+    needed, slope = -free, 0
+    for each in moving:
+        bracket = contract.bracket_of(abs(value_e8(each, marks)))
+        needed += each.cost_e8 - bracket.amount_e8
+        slope += (each.quantity * PPM - abs(each.quantity) * bracket.rate_ppm) * contract.step_e8
+    if not slope:
+        return 0
+    needed, slope = (needed, slope) if slope > 0 else (-needed, -slope)
+    return max(0, rounded_ratio(needed, PPM * E8, slope))
+
+
+def adl_quantile(
+    account: Account, position: Position, accounts: Iterable[Account], marks: Marks
+) -> int:
+    """0 (last) to 4 (first to be deleveraged) among the holders of the same side."""
+
+    def score(holder: Account, held: Position) -> int:
+        leverage = settings_of(holder, held.contract).leverage
+        return unrealized_e8(held, marks) * PPM * leverage // (abs(held.cost_e8) or 1)
+
+    mine = score(account, position)
+    scores = [
+        score(holder, held)
+        for holder in accounts
+        for held in holder.positions.values()
+        if held.contract.symbol == position.contract.symbol
+        and held.quantity * position.quantity > 0
+    ]
+    below = sum(other < mine for other in scores)
+    return min(4, below * 5 // max(1, len(scores)))

@@ -79,6 +79,7 @@ TEXTS: dict[int, str] = {
     -4014: "Price not increased by tick size.",
     -4015: "Client order id length should be less than 36 chars.",
     -4016: "Limit price can't be higher than {limit}.",
+    -4021: "Invalid depth limit: {limit}; allowed are 5, 10, 20, 50, 100, 500 and 1000.",
     -4023: "Quantity not increased by step size.",
     -4024: "Limit price can't be lower than {limit}.",
     -4028: "Leverage {leverage} is not valid.",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riposte.errors import DataError, ModelError
+from riposte.interrupts import interrupts_held
 from riposte.layers.contract import REGIMES, Signals
 from riposte.layers.stack import DecisionStack, StackConfig, fit_stack
 from riposte.market.frame import Floats
@@ -220,7 +221,8 @@ def run_folds(
         initargs=(task,),
     )
     try:
-        waiting = [pool.submit(_work, fold) for fold in folds]
+        with interrupts_held():  # submitting starts the processes
+            waiting = [pool.submit(_work, fold) for fold in folds]
         for done, _ in enumerate(as_completed(waiting), 1):
             report(done, len(folds))
         return tuple(each.result() for each in waiting)

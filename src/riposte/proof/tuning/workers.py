@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 import optuna
 
 from riposte.errors import RiposteError
+from riposte.interrupts import interrupts_held
 from riposte.proof.tuning.study import (
     Search,
     finished,
@@ -117,7 +118,8 @@ def _hired(search: Search) -> Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(search, theirs), daemon=True)
-    process.start()
+    with interrupts_held():
+        process.start()
     theirs.close()
     return Worker(process, ours)
 

@@ -1,0 +1,83 @@
+"""``/futures/data``: open interest, long/short ratios, taker volume and basis of the past."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from riposte.exchange.refusals import Refusal
+from riposte.exchange.rest.endpoint import Call, Endpoint
+from riposte.exchange.tape import PERIODS, Sample
+from riposte.exchange.wire import market as wire
+
+
+def _samples(call: Call) -> tuple[str, list[Sample]]:
+    symbol = call.symbol
+    period = call.params.needed("period")
+    if period not in PERIODS:
+        raise Refusal(-1130, name="period")
+    start, end = call.params.span()
+    rows = call.sim.tape.samples(symbol, period, start, end, call.params.limit(30, 500))
+    return symbol, rows
+
+
+def open_interest(call: Call) -> Any:
+    """Open interest at the ends of periods."""
+    symbol, rows = _samples(call)
+    shown = call.sim.exchange.contracts[symbol]
+    return [wire.open_interest_history(symbol, row, shown) for row in rows]
+
+
+def account_ratio(call: Call) -> Any:
+    """Customers who are long per customers who are short."""
+    symbol, rows = _samples(call)
+    return [wire.ratio(symbol, r.time_ms, r.long_accounts, r.short_accounts) for r in rows]
+
+
+def position_ratio(call: Call) -> Any:
+    """Value of long positions per value of short ones."""
+    symbol, rows = _samples(call)
+    return [wire.ratio(symbol, r.time_ms, r.long_value_e8, r.short_value_e8) for r in rows]
+
+
+def taker_volume(call: Call) -> Any:
+    """What takers bought and sold."""
+    symbol = call.symbol
+    period = call.params.needed("period")
+    if period not in PERIODS:
+        raise Refusal(-1130, name="period")
+    start, end = call.params.span()
+    candles = call.sim.tape.symbols[symbol].candles["trade"]
+    candles.roll(call.sim.exchange.now_ms)
+    bars = candles.select(period, start, end, call.params.limit(30, 500))
+    return [wire.taker_volume(bar) for bar in bars]
+
+
+def basis(call: Call) -> Any:
+    """Futures price against index price."""
+    pair = call.params.needed("pair").upper()
+    if pair not in call.sim.exchange.contracts:
+        raise Refusal(-4144)
+    kind = call.params.needed("contractType").upper()
+    if kind not in ("PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"):
+        raise Refusal(-4104)
+    period = call.params.needed("period")
+    if period not in PERIODS:
+        raise Refusal(-1130, name="period")
+    start, end = call.params.span()
+    limit = call.params.limit(30, 500)
+    if kind != "PERPETUAL":
+        return []
+    candles = call.sim.tape.symbols[pair].candles
+    indices = {b.open_ms: b for b in candles["index"].select(period, start, end, limit)}
+    prices = candles["trade"].select(period, start, end, limit)
+    return [wire.basis(pair, kind, b, indices[b.open_ms]) for b in prices if b.open_ms in indices]
+
+
+ENDPOINTS = [
+    Endpoint("GET", "/futures/data/openInterestHist", "NONE", 0, open_interest),
+    Endpoint("GET", "/futures/data/topLongShortAccountRatio", "NONE", 0, account_ratio),
+    Endpoint("GET", "/futures/data/globalLongShortAccountRatio", "NONE", 0, account_ratio),
+    Endpoint("GET", "/futures/data/topLongShortPositionRatio", "NONE", 0, position_ratio),
+    Endpoint("GET", "/futures/data/takerlongshortRatio", "NONE", 0, taker_volume),
+    Endpoint("GET", "/futures/data/basis", "NONE", 0, basis),
+]
