@@ -14,6 +14,14 @@ class Clock(Protocol):
         """Milliseconds since 1970 UTC; never goes back."""
         ...
 
+    def advance(self, milliseconds: int) -> None:
+        """Jump ahead."""
+        ...
+
+    def hold_at(self, now_ms: int) -> None:
+        """Take note that the exchange has only come this far."""
+        ...
+
 
 class RunningClock:
     """``speed`` exchange seconds pass per second of the wall clock; 0 stands still."""
@@ -45,6 +53,10 @@ class RunningClock:
         """Jump ahead."""
         self._base_ms += milliseconds
 
+    def hold_at(self, now_ms: int) -> None:
+        """Fall back to the time that the exchange has really reached: it could not keep up."""
+        self._base_ms, self._since = float(now_ms), self._wall()
+
 
 class SteppedClock:
     """Stands still until told: with it a run is the same every time."""
@@ -55,6 +67,9 @@ class SteppedClock:
     def now_ms(self) -> int:
         """The exchange's time."""
         return self._now
+
+    def hold_at(self, now_ms: int) -> None:
+        """Nothing: it waits anyway."""
 
     def advance(self, milliseconds: int) -> None:
         """Let time pass; never backwards."""

@@ -199,6 +199,8 @@ class Account:
     wallet_e8: int = 0
     hedge_mode: bool = False
     multi_assets: bool = False
+    fee_burn: bool = False
+    """Whether fees are to be paid in BNB; without BNB, as always here, they are paid in USDT."""
     restricted: str = ""
     """"" (free), ``"reduce-only"`` (-4087) or ``"no-orders"`` (-4088)."""
     liquidating: bool = False

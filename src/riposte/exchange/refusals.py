@@ -138,6 +138,7 @@ TEXTS: dict[int, str] = {
     -4192: "Trade forbidden due to Cooling-off Period.",
     -4400: "Futures Trading Quantitative Rules violated, only reduceOnly order is allowed, please "
     "try again later.",
+    -5000: "Path {path}, Method {method} is invalid",
     -5021: "Due to the order could not be filled immediately, the FOK order has been rejected. "
     "The order will not be recorded in the order history.",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected. "
@@ -169,6 +170,7 @@ STATUSES = {
     -1006: 503,
     -1007: 408,
     -1016: 503,
+    -5000: 404,
 }
 
 

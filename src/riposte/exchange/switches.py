@@ -23,3 +23,6 @@ class Switches:
     """Whether ``/ws`` and ``/stream`` without public/market/private still answer."""
     trade_stream: bool = True
     """Whether ``<symbol>@trade`` carries data."""
+    timestamps: Literal["check", "ignore"] = "check"
+    """Whether a request's ``timestamp`` must agree with the exchange's time; a client that stamps
+    its requests by its own clock cannot agree with recorded time, nor with time that runs faster."""

@@ -85,13 +85,9 @@ def income(call: Call) -> Any:
 
 
 def adl_quantile(call: Call) -> Any:
-    """``GET adlQuantile``."""
+    """``GET adlQuantile``: a list, with or without a symbol."""
     exchange, contracts = call.sim.exchange, call.sim.exchange.contracts
-
-    def show(symbol: str) -> Any:
-        return wire.adl_quantiles(exchange, call.caller, contracts[symbol])
-
-    return call.one_or_all(show)
+    return [wire.adl_quantiles(exchange, call.caller, contracts[s]) for s in call.symbols()]
 
 
 def set_leverage(call: Call) -> Any:
@@ -176,9 +172,15 @@ def set_multi_assets(call: Call) -> Any:
 
 
 def get_fee_burn(call: Call) -> Any:
-    """``GET feeBurn``: fees are never paid in another asset here."""
-    assert call.caller
-    return {"feeBurn": False}
+    """``GET feeBurn``."""
+    return {"feeBurn": call.caller.fee_burn}
+
+
+def set_fee_burn(call: Call) -> Any:
+    """``POST feeBurn``: remembered; without BNB fees stay in USDT."""
+    call.params.needed("feeBurn")
+    call.caller.fee_burn = call.params.flag("feeBurn")
+    return DONE
 
 
 def trading_status(call: Call) -> Any:
@@ -282,6 +284,7 @@ ENDPOINTS = [
     Endpoint("GET", "/fapi/v1/multiAssetsMargin", "USER_DATA", 30, get_multi_assets),
     Endpoint("POST", "/fapi/v1/multiAssetsMargin", "TRADE", 1, set_multi_assets),
     Endpoint("GET", "/fapi/v1/feeBurn", "USER_DATA", 30, get_fee_burn),
+    Endpoint("POST", "/fapi/v1/feeBurn", "TRADE", 1, set_fee_burn),
     Endpoint("GET", "/fapi/v1/apiTradingStatus", "USER_DATA", 1, trading_status),
     Endpoint("GET", "/fapi/v1/rateLimit/order", "USER_DATA", 1, order_limits),
     Endpoint("POST", "/fapi/v1/listenKey", "KEY", 1, issue_listen_key),

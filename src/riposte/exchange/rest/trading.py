@@ -84,7 +84,7 @@ def order_ids(call: Call) -> tuple[str, int, str]:
 def cancel(call: Call) -> Any:
     """``DELETE order``."""
     order = call.sim.exchange.cancel(call.caller, *order_ids(call))
-    return wire.order_answer(order, call.sim.switches)
+    return wire.cancel_answer(order, call.sim.switches)
 
 
 def _amendment(params: Params) -> Amendment:
@@ -202,7 +202,7 @@ def cancel_batch(call: Call) -> Any:
             raise Refusal(-1130, name=name)
         number, client_id = (int(row), "") if by_number else (0, str(row))
         order = call.sim.exchange.cancel(call.caller, symbol, number, client_id)
-        return wire.order_answer(order, call.sim.switches)
+        return wire.cancel_answer(order, call.sim.switches)
 
     return _each(ids, one)
 

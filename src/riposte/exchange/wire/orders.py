@@ -52,12 +52,19 @@ def _order(order: Order) -> Json:
 
 
 def order_answer(order: Order, switches: Switches) -> Json:
-    """The answer to POST, PUT and DELETE of an order."""
+    """The answer to POST of an order."""
     shown = _order(order)
     shown["cumQty"] = order.contract.quantity(order.executed)
     if switches.order_answer == "before":
         shown["avgPrice"] = average_price(order)
         shown["cumQuote"] = show_trimmed(order.executed_quote_e8)
+    return shown
+
+
+def cancel_answer(order: Order, switches: Switches) -> Json:
+    """The answer to DELETE of an order; it never had an average price."""
+    shown = order_answer(order, switches)
+    shown.pop("avgPrice", None)
     return shown
 
 

@@ -1,0 +1,150 @@
+"""The exchange on a socket: REST, streams and control on one port, loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import web
+
+from riposte.errors import InputError
+from riposte.exchange.gate import Counted, Request, admit
+from riposte.exchange.limits import TooManyRequests
+from riposte.exchange.refusals import Refusal
+from riposte.exchange.rest.table import TABLE
+from riposte.exchange.simulator import Simulator
+
+AT_ONCE = 500
+"""Feed events between two looks at the sockets."""
+IDLE_S = 0.05
+BODY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer before it is sent."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+def answer(sim: Simulator, request: Request) -> Answer:
+    """Carry a request out, whole or not at all."""
+    counted = Counted()
+    try:
+        body, status = _carried_out(sim, request, counted), 200
+    except Refusal as refusal:
+        body, status = refusal.body, refusal.status
+        if isinstance(refusal, TooManyRequests):
+            counted.headers["Retry-After"] = str(refusal.retry_after_s)
+    return Answer(status, orjson.dumps(body), counted.write())
+
+
+def _carried_out(sim: Simulator, request: Request, counted: Counted) -> object:
+    endpoint = TABLE.get((request.method, request.path))
+    if endpoint is None:
+        raise Refusal(-5000, path=request.path, method=request.method)
+    call = admit(sim, endpoint, request, counted)
+    if sim.maintenance and endpoint.path not in SERVED_IN_MAINTENANCE:
+        raise Refusal(-1016)
+    try:
+        return endpoint.handler(call)
+    finally:
+        sim.settle()
+
+
+SERVED_IN_MAINTENANCE = frozenset(
+    {"/fapi/v1/ping", "/fapi/v1/time", "/fapi/v1/exchangeInfo", "/sapi/v1/system/status"}
+)
+
+
+async def request_of(request: web.Request) -> Request:
+    """A request as the gate wants it.
+
+    Raises:
+        Refusal: -1100 if the body is no text.
+    """
+    try:
+        body = (await request.read()).decode() if request.can_read_body else ""
+    except UnicodeDecodeError as error:
+        raise Refusal(-1100, name="body", allowed="UTF-8") from error
+    return Request(
+        request.method,
+        request.path,
+        request.rel_url.raw_query_string,
+        body,
+        request.headers.get("X-MBX-APIKEY", ""),
+        request.remote or "",
+    )
+
+
+def application(sim: Simulator) -> web.Application:
+    """Everything that answers."""
+
+    async def rest(request: web.Request) -> web.StreamResponse:
+        try:
+            said = answer(sim, await request_of(request))
+        except Refusal as refusal:
+            said = Answer(refusal.status, orjson.dumps(refusal.body), {})
+        return web.Response(
+            body=said.body,
+            status=said.status,
+            headers=said.headers,
+            content_type="application/json",
+        )
+
+    app = web.Application(client_max_size=BODY_BYTES)
+    app.router.add_route("*", "/{path:.*}", rest)
+    return app
+
+
+async def keep_time(sim: Simulator) -> None:
+    """Let time pass, for ever."""
+    while True:
+        done = sim.pump(AT_ONCE)
+        await asyncio.sleep(min(IDLE_S, 0.002) if done else 0)
+
+
+@asynccontextmanager
+async def serve(sim: Simulator, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve at ``http://host:port`` (yielded) as long as the context is open.
+
+    Raises:
+        InputError: if ``host`` is not a loopback address, or the port is taken.
+    """
+    refuse_foreign(host)
+    runner = web.AppRunner(application(sim), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise InputError(f"port {port} of {host} can't be served: {error.strerror}") from error
+    pump = asyncio.create_task(keep_time(sim))
+    try:
+        address = runner.addresses[0]
+        name = f"[{address[0]}]" if ":" in address[0] else address[0]
+        yield f"http://{name}:{address[1]}"
+    finally:
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+        await runner.cleanup()
+
+
+def refuse_foreign(host: str) -> None:
+    """Whoever reaches the exchange can trade on it: nobody from outside may."""
+    try:
+        foreign = host != "localhost" and not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        foreign = True
+    if foreign:
+        raise InputError(
+            f"{host} is not a loopback address",
+            hint="the exchange serves this machine only: 127.0.0.1, ::1 or localhost",
+        )
