@@ -90,7 +90,11 @@ class Candles:
         self._closed: dict[str, list[Bar]] = {name: [] for name in INTERVALS}
         self._folding: dict[str, Bar] = {}
         self._minute: Bar | None = None
+        self._close = 0
+        self._reached_ms = 0
+        """Opening of the first minute that is not folded yet; 0 before there is any bar."""
         for bar in history:
+            self._close, self._reached_ms = bar.close, bar.open_ms + history_ms
             for name in INTERVALS:
                 if (FIXED_MS.get(name) or WEEK_MS) >= history_ms:
                     self._fold(name, bar)
@@ -117,12 +121,21 @@ class Candles:
         self._minute = bar
 
     def roll(self, now_ms: int) -> None:
-        """End the minute that is over."""
+        """End the minutes that are over; one without a trade is flat at the last price."""
+        start = now_ms - now_ms % MINUTE_MS
         minute = self._minute
-        if minute is not None and minute.open_ms + MINUTE_MS <= now_ms:
-            for name in INTERVALS:
-                self._fold(name, minute)
+        if minute is not None and minute.open_ms < start:
+            self._end(minute)
             self._minute = None
+        if self._minute is None and self._reached_ms:
+            while self._reached_ms < start:
+                flat = self._close
+                self._end(Bar(self._reached_ms, flat, flat, flat, flat))
+
+    def _end(self, minute: Bar) -> None:
+        for name in INTERVALS:
+            self._fold(name, minute)
+        self._close, self._reached_ms = minute.close, minute.open_ms + MINUTE_MS
 
     def current(self, interval: str) -> Bar | None:
         """The newest bar, which may not have ended."""

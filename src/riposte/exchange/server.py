@@ -17,6 +17,8 @@ from riposte.exchange.limits import TooManyRequests
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.table import TABLE
 from riposte.exchange.simulator import Simulator
+from riposte.exchange.streams.connection import Rules
+from riposte.exchange.streams.sockets import Sockets
 
 AT_ONCE = 500
 """Feed events between two looks at the sockets."""
@@ -83,7 +85,7 @@ async def request_of(request: web.Request) -> Request:
     )
 
 
-def application(sim: Simulator) -> web.Application:
+def application(sim: Simulator, rules: Rules | None = None) -> web.Application:
     """Everything that answers."""
 
     async def rest(request: web.Request) -> web.StreamResponse:
@@ -99,6 +101,9 @@ def application(sim: Simulator) -> web.Application:
         )
 
     app = web.Application(client_max_size=BODY_BYTES)
+    sockets = Sockets(sim, rules)
+    app.add_routes(sockets.routes())
+    app.cleanup_ctx.append(sockets.watch)
     app.router.add_route("*", "/{path:.*}", rest)
     return app
 
@@ -111,14 +116,16 @@ async def keep_time(sim: Simulator) -> None:
 
 
 @asynccontextmanager
-async def serve(sim: Simulator, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serve(
+    sim: Simulator, host: str = "127.0.0.1", port: int = 0, *, rules: Rules | None = None
+) -> AsyncIterator[str]:
     """Serve at ``http://host:port`` (yielded) as long as the context is open.
 
     Raises:
         InputError: if ``host`` is not a loopback address, or the port is taken.
     """
     refuse_foreign(host)
-    runner = web.AppRunner(application(sim), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(application(sim, rules), access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     try:

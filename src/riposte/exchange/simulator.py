@@ -20,6 +20,8 @@ from riposte.exchange.journal import Journal
 from riposte.exchange.keys import ApiKey, public_key
 from riposte.exchange.limits import Limits, RateLimiter
 from riposte.exchange.records import Account
+from riposte.exchange.streams.connection import Connection
+from riposte.exchange.streams.faulty import StreamFaults
 from riposte.exchange.streams.hub import Hub
 from riposte.exchange.streams.listen_keys import ListenKeys
 from riposte.exchange.switches import Switches
@@ -29,8 +31,8 @@ SAMPLE_MS = FIXED_MS["5m"]
 NEVER_MS = 1 << 62
 
 
-class Faults(Protocol):
-    """Whatever makes things go wrong at a time."""
+class Faults(StreamFaults, Protocol):
+    """Whatever makes things go wrong: at a time, or with a message."""
 
     @property
     def due_ms(self) -> int:
@@ -69,6 +71,7 @@ class Simulator:
         self.listen_keys = ListenKeys()
         self.hub = Hub(self.exchange, self.tape, self.listen_keys)
         self.keys: dict[str, ApiKey] = {}
+        self.connections: dict[Connection, None] = {}
         self.faults: Faults | None = None
         self.maintenance = False
         self.skew_ms = 0

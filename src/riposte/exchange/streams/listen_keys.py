@@ -71,6 +71,11 @@ class ListenKeys:
         key = self._live.get(text)
         return key.account if key is not None and key.until_ms > now_ms else None
 
+    def of(self, account: Account) -> str:
+        """The account's key, or ""."""
+        key = self._of.get(account.name)
+        return key.text if key is not None else ""
+
     @property
     def due_ms(self) -> int:
         """When the next key runs out."""
