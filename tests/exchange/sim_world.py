@@ -34,7 +34,7 @@ from riposte.market.instrument import instrument_for
 
 START = 1_700_000_400_000  # a full five minutes
 MINUTE = 60_000
-PRICES = {"BTCUSDT": 50_000, "ETHUSDT": 2_000}
+PRICES = {"BTCUSDT": 50_000, "ETHUSDT": 2_000, "SOLUSDT": 150}
 KEY, SECRET = "k" * 64, "s" * 64
 ROOMY = Limits(10**9, 10**9, 10**9)
 

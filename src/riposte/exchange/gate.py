@@ -78,17 +78,31 @@ def admit(sim: Simulator, endpoint: Endpoint, request: Request, counted: Counted
     counted.weight = sim.limiter.weigh(request.address, endpoint.weigh(params), now)
     if endpoint.security == "NONE":
         return Call(sim, params, None, request.api_key)
-    key = known_key(sim, request.api_key, request.address)
-    if endpoint.security != "KEY":
-        query, signature = without_signature(request.query)
-        body, in_body = without_signature(request.body)
-        check_signed(sim, params)
-        if not key.signs(f"{query}{body}".encode(), signature or in_body):
-            raise Refusal(-1022)
-    permit(key, endpoint)
+    query, signature = without_signature(request.query)
+    body, in_body = without_signature(request.body)
+    payload = f"{query}{body}".encode()
+    key = authorize(sim, endpoint, params, request, payload, signature or in_body)
     if endpoint.orders:
         counted.orders = sim.limiter.count_orders(key.account.name, endpoint.orders, now)
     return Call(sim, params, key.account, key.key)
+
+
+def authorize(
+    sim: Simulator,
+    endpoint: Endpoint,
+    params: Params,
+    request: Request,
+    payload: bytes,
+    signature: str,
+) -> ApiKey:
+    """The key of a request that needs one, if it is known, signed by it where needed, and allowed."""
+    key = known_key(sim, request.api_key, request.address)
+    if endpoint.security != "KEY":
+        check_signed(sim, params)
+        if not key.signs(payload, signature):
+            raise Refusal(-1022)
+    permit(key, endpoint)
+    return key
 
 
 def known_key(sim: Simulator, api_key: str, address: str) -> ApiKey:

@@ -7,11 +7,13 @@ import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from aiohttp import web
 
 from riposte.errors import InputError
+from riposte.exchange import wsapi
 from riposte.exchange.gate import Counted, Request, admit
 from riposte.exchange.limits import TooManyRequests
 from riposte.exchange.refusals import Refusal
@@ -104,6 +106,7 @@ def application(sim: Simulator, rules: Rules | None = None) -> web.Application:
     sockets = Sockets(sim, rules)
     app.add_routes(sockets.routes())
     app.cleanup_ctx.append(sockets.watch)
+    app.router.add_get("/ws-fapi/v1", partial(wsapi.handle, sim))
     app.router.add_route("*", "/{path:.*}", rest)
     return app
 

@@ -178,6 +178,10 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def closed(self) -> None:
+        """Wait until a closing that was begun has ended, so that its last frame gets out."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def drop(self) -> None:
         """Cut the wire without a word."""
         self._transport.abort()

@@ -99,6 +99,7 @@ class Sockets:
             await self._serve(connection, socket, request.remote or "")
         finally:
             self._forget(connection)
+            await connection.closed()
         return socket
 
     def _enter(self, connection: Connection, socket: web.WebSocketResponse) -> None:
@@ -120,7 +121,7 @@ class Sockets:
             now = time.monotonic()
             if len(recent) == recent.maxlen and now - recent[0] < 1.0:
                 self._too_noisy(connection, address)
-                continue
+                return
             recent.append(now)
             await self._take(connection, socket, message, now)
 

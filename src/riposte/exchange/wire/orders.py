@@ -77,6 +77,12 @@ def amended_answer(order: Order, switches: Switches) -> Json:
     return shown
 
 
+def without_pair(amended: Json) -> Json:
+    """The same over the WebSocket API, which says less of the pair and more of the value."""
+    kept = ("pair", "cumBase")
+    return {name: value for name, value in amended.items() if name not in kept}
+
+
 def order_query(order: Order) -> Json:
     """An order as GET shows it."""
     return _order(order) | {

@@ -1,0 +1,195 @@
+"""The WebSocket API: requests and answers over a socket instead of HTTP, by the same rules.
+
+A request is ``{"id", "method", "params"}``, its answer ``{"id", "status", "result" | "error",
+"rateLimits"}``. Signed ones carry ``apiKey``, ``timestamp`` and ``signature`` in their parameters;
+the signature is over all others, sorted by name ("WebSocket API General Info", Binance USD-M).
+After ``session.logon``, with an Ed25519 key, the socket speaks for its account. What a method does
+is done by the REST endpoint of the same meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import WSMsgType, web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from riposte.exchange.gate import Counted, Request, authorize
+from riposte.exchange.keys import ApiKey
+from riposte.exchange.params import Params
+from riposte.exchange.refusals import Refusal
+from riposte.exchange.rest.endpoint import Call, Endpoint
+from riposte.exchange.rest.table import TABLE
+from riposte.exchange.wire import orders
+
+if TYPE_CHECKING:
+    from riposte.exchange.simulator import Simulator
+
+HANDSHAKE_WEIGHT = 5
+
+
+def _rest(method: str, path: str) -> Endpoint:
+    return TABLE[method, path]
+
+
+def _status(call: Call) -> Any:
+    """Whether and since when this session is logged on; filled in by the socket."""
+    return {"serverTime": call.sim.server_ms()}
+
+
+METHODS: dict[str, Endpoint] = {
+    "ping": _rest("GET", "/fapi/v1/ping"),
+    "time": _rest("GET", "/fapi/v1/time"),
+    "depth": _rest("GET", "/fapi/v1/depth"),
+    "ticker.price": _rest("GET", "/fapi/v2/ticker/price"),
+    "ticker.book": _rest("GET", "/fapi/v1/ticker/bookTicker"),
+    "order.place": _rest("POST", "/fapi/v1/order"),
+    "order.modify": _rest("PUT", "/fapi/v1/order"),
+    "order.cancel": _rest("DELETE", "/fapi/v1/order"),
+    "order.status": _rest("GET", "/fapi/v1/order"),
+    "algoOrder.place": _rest("POST", "/fapi/v1/algoOrder"),
+    "algoOrder.cancel": _rest("DELETE", "/fapi/v1/algoOrder"),
+    "account.balance": _rest("GET", "/fapi/v2/balance"),
+    "v2/account.balance": _rest("GET", "/fapi/v3/balance"),
+    "account.status": _rest("GET", "/fapi/v2/account"),
+    "v2/account.status": _rest("GET", "/fapi/v3/account"),
+    "account.position": _rest("GET", "/fapi/v2/positionRisk"),
+    "v2/account.position": _rest("GET", "/fapi/v3/positionRisk"),
+    "userDataStream.start": _rest("POST", "/fapi/v1/listenKey"),
+    "userDataStream.ping": _rest("PUT", "/fapi/v1/listenKey"),
+    "userDataStream.stop": _rest("DELETE", "/fapi/v1/listenKey"),
+    "session.logon": Endpoint("POST", "session.logon", "USER_DATA", 2, _status),
+    "session.status": Endpoint("GET", "session.status", "NONE", 2, _status),
+    "session.logout": Endpoint("POST", "session.logout", "NONE", 2, _status),
+}
+
+
+@dataclass(slots=True)
+class Session:
+    """One socket: where it comes from, and for whom it speaks."""
+
+    sim: Simulator
+    address: str
+    key: ApiKey | None = None
+    since_ms: int = 0
+
+    def state(self) -> dict[str, object]:
+        """What ``session.*`` answers."""
+        now = self.sim.server_ms()
+        return {
+            "apiKey": self.key.key if self.key else None,
+            "authorizedSince": self.since_ms if self.key else None,
+            "connectedSince": now,
+            "returnRateLimits": True,
+            "serverTime": now,
+        }
+
+
+def texts_of(values: dict[str, Any]) -> dict[str, str]:
+    """Parameters as texts, as they are signed; what was sent as null counts as not sent."""
+    return {name: _text(value) for name, value in values.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else orjson.dumps(value).decode()
+
+
+def answer(session: Session, raw: str) -> bytes:
+    """Carry one request out."""
+    try:
+        request = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        request = None
+    if not isinstance(request, dict):
+        return _written(None, 400, {"error": {"code": -1135, "msg": "Invalid JSON Request"}}, [])
+    number, params = request.get("id"), request.get("params") or {}
+    if not isinstance(number, str | int | None) or not isinstance(params, dict):
+        return _written(None, 400, {"error": {"code": -1135, "msg": "Invalid JSON Request"}}, [])
+    values = texts_of(params)
+    counted = Counted()
+    try:
+        body = {"result": _carried_out(session, str(request.get("method")), values, counted)}
+        status = 200
+    except Refusal as refusal:
+        body, status = {"error": refusal.body}, refusal.status
+    told = [] if values.get("returnRateLimits") == "false" else _limits(session, counted)
+    return _written(number, status, body, told)
+
+
+def _written(number: object, status: int, body: dict[str, Any], limits: list[Any]) -> bytes:
+    shown = {"id": number, "status": status, **body}
+    return orjson.dumps(shown | {"rateLimits": limits} if limits else shown)
+
+
+def _limits(session: Session, counted: Counted) -> list[Any]:
+    shown = session.sim.limiter.limits.shown()
+    counts = [counted.weight, *(reversed(counted.orders) if counted.orders else ())]
+    return [{**row, "count": n} for row, n in zip(shown, counts, strict=False)]
+
+
+def _carried_out(session: Session, method: str, values: dict[str, str], counted: Counted) -> Any:
+    sim = session.sim
+    endpoint = METHODS.get(method)
+    if endpoint is None:
+        raise Refusal(-5000, path=method, method="WS")
+    params = Params(values)
+    counted.weight = sim.limiter.weigh(session.address, endpoint.weigh(params), sim.exchange.now_ms)
+    key = _caller(session, endpoint, params) if endpoint.security != "NONE" else None
+    if sim.maintenance:
+        raise Refusal(-1016)
+    if method.startswith("session."):
+        return _logged(session, method, key)
+    if key is not None and endpoint.orders:
+        name = key.account.name
+        counted.orders = sim.limiter.count_orders(name, endpoint.orders, sim.exchange.now_ms)
+    call = Call(sim, params, key.account if key else None, key.key if key else "")
+    try:
+        body = endpoint.handler(call)
+    finally:
+        sim.settle()
+    return orders.without_pair(body) if method == "order.modify" else body
+
+
+def _caller(session: Session, endpoint: Endpoint, params: Params) -> ApiKey:
+    """The key that a request is signed with, or that the session is logged on with."""
+    values = params.values
+    if session.key is not None and "apiKey" not in values:
+        return session.key
+    request = Request("", "", api_key=values.get("apiKey", ""), address=session.address)
+    signed = sorted((name, text) for name, text in values.items() if name != "signature")
+    payload = "&".join(f"{name}={text}" for name, text in signed).encode()
+    return authorize(session.sim, endpoint, params, request, payload, values.get("signature", ""))
+
+
+def _logged(session: Session, method: str, key: ApiKey | None) -> Any:
+    if method == "session.logon":
+        if key is None or not isinstance(key.public, Ed25519PublicKey):
+            raise Refusal(-4056)
+        session.key, session.since_ms = key, session.sim.server_ms()
+    elif method == "session.logout":
+        session.key, session.since_ms = None, 0
+    return session.state()
+
+
+async def handle(sim: Simulator, request: web.Request) -> web.StreamResponse:
+    """Serve one socket of ``/ws-fapi/v1``."""
+    address = request.remote or ""
+    try:
+        sim.limiter.weigh(address, HANDSHAKE_WEIGHT, sim.exchange.now_ms)
+    except Refusal as refusal:
+        return web.json_response(refusal.body, status=refusal.status)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 20)
+    if sim.maintenance or not socket.can_prepare(request):
+        return web.Response(status=503 if sim.maintenance else 400)
+    await socket.prepare(request)
+    session = Session(sim, address)
+    async for message in socket:
+        if message.type is WSMsgType.TEXT:
+            await socket.send_str(answer(session, message.data).decode())
+    return socket
