@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_the_mark_price_is_the_recorded_one_else_the_middle(market_data: Path) -
     ]
     bare = depth_feed([dataclasses.replace(book, mark=None, index=None)])
     middles = [event for event in bare.events() if isinstance(event, MarkPrice)]
-    assert {b.time_ms - a.time_ms for a, b in zip(middles, middles[1:], strict=False)} == {1_000}
+    assert {b.time_ms - a.time_ms for a, b in pairwise(middles)} == {1_000}
     first = next(m for m in told if m.time_ms >= middles[5].time_ms)
     assert abs(middles[5].mark_e8 / first.mark_e8 - 1) < 2e-3
 

@@ -68,7 +68,7 @@ def _bars(klines: Series) -> list[Bar]:
     taker = np.minimum(_column(klines, "taker_buy_volume", usual), volume)
     share = np.divide(taker, volume, out=np.zeros_like(taker), where=volume > 0)
     counts = np.rint(_column(klines, "trade_count", np.zeros(len(klines)))).astype(np.int64)
-    return [
+    bars = [
         Bar(*row)
         for row in zip(
             milliseconds(klines).tolist(),
@@ -81,6 +81,9 @@ def _bars(klines: Series) -> list[Bar]:
             strict=True,
         )
     ]
+    for bar in bars:
+        bar.still = not bar.volume
+    return bars
 
 
 def _outside(klines: Series, ratios: Ratios, length_ms: int) -> tuple[list[Bar], list[Bar]]:
