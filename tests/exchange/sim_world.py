@@ -60,7 +60,9 @@ class QuietFeed:
 
     def history(self, symbol: str) -> History:
         price = PRICES[symbol] * E8
-        opens = range(self.start_ms - 60 * MINUTE, self.start_ms, MINUTE)
+        minute = self.start_ms - self.start_ms % MINUTE
+        five = self.start_ms - self.start_ms % (5 * MINUTE)
+        opens = range(minute - 60 * MINUTE, minute, MINUTE)
         bars = tuple(
             Bar(at, price, price + E8, price - E8, price, 10 * E8, 10 * price, 5, 4 * E8, 4 * price)
             for at in opens
@@ -74,7 +76,7 @@ class QuietFeed:
             ((self.start_ms - 8 * 60 * MINUTE, 10_000, price),),
             tuple(
                 (at, 1_000_000, 1_000 * price)
-                for at in range(self.start_ms - 60 * MINUTE, self.start_ms, 5 * MINUTE)
+                for at in range(five - 60 * MINUTE, five, 5 * MINUTE)
             ),
         )
 

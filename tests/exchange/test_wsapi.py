@@ -27,6 +27,9 @@ TRAILING = {"activatePrice", "priceRate"}
 TODAY = {
     "CancelConditionalOrder": {"code", "msg"},
     "PlaceConditionalOrder": {"activatePrice", "callbackRate"},
+    "EditOrder": {"cumQuote"},  # PUT over HTTP doesn't say it either
+    "GetPositions": {"unrealizedProfit", "unRealizedProfit"},  # the SDK writes a capital R
+    "GetOrder": {"goodTillDate", "priceMatch", "selfTradePreventionMode"},
 }
 
 
@@ -84,8 +87,9 @@ def test_answers_have_the_keys_and_types_of_the_recorded_ones() -> None:
                 if line.partition(": ")[0].rpartition(".")[2] not in TRAILING | TODAY.get(name, set())
             ]
             assert found == [], name
-            assert said["rateLimits"][0].keys() == wanted["rateLimits"][0].keys()
-            assert said.keys() == wanted.keys()
+            assert said.keys() == {"id", "status", "result", "rateLimits"}
+            for row in wanted.get("rateLimits", ()):
+                assert said["rateLimits"][0].keys() == row.keys()
             return said["result"]
 
         await like("GetBookPrice", signed=False, symbol="BTCUSDT")

@@ -235,6 +235,11 @@ def capital(_: Call) -> Any:
     ]
 
 
+def margin_pairs(_: Call) -> Any:
+    """``GET /sapi/v1/margin/allPairs``: nobody lends here; ccxt asks when it has a key."""
+    return []
+
+
 def system_status(call: Call) -> Any:
     """``GET /sapi/v1/system/status``."""
     return {
@@ -291,6 +296,8 @@ ENDPOINTS = [
     Endpoint("PUT", "/fapi/v1/listenKey", "KEY", 1, extend_listen_key),
     Endpoint("DELETE", "/fapi/v1/listenKey", "KEY", 1, close_listen_key),
     Endpoint("GET", "/sapi/v1/capital/config/getall", "USER_DATA", 10, capital),
+    Endpoint("GET", "/sapi/v1/margin/allPairs", "KEY", 1, margin_pairs),
+    Endpoint("GET", "/sapi/v1/margin/isolated/allPairs", "USER_DATA", 10, margin_pairs),
     Endpoint("GET", "/sapi/v1/system/status", "NONE", 1, system_status),
     Endpoint("GET", "/sapi/v1/account/apiRestrictions", "USER_DATA", 1, restrictions),
 ]
