@@ -75,8 +75,7 @@ class QuietFeed:
             plain,
             ((self.start_ms - 8 * 60 * MINUTE, 10_000, price),),
             tuple(
-                (at, 1_000_000, 1_000 * price)
-                for at in range(five - 60 * MINUTE, five, 5 * MINUTE)
+                (at, 1_000_000, 1_000 * price) for at in range(five - 60 * MINUTE, five, 5 * MINUTE)
             ),
         )
 

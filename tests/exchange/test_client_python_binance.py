@@ -11,6 +11,12 @@ from live_world import Live, live
 from sim_world import KEY, SECRET
 
 SYMBOL = "BTCUSDT"
+# Its own use of an old name of websockets, and sockets that it leaves to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +92,8 @@ def test_a_trading_life(world: Live) -> None:
                 "quantity": "0.01",
                 "price": "48000",
             }
-        ] * 2
+            for _ in range(2)
+        ]
         placed = await client.futures_place_batch_order(batchOrders=batch)
         assert [row["status"] for row in placed] == ["NEW", "NEW"]
         await client.futures_cancel_all_open_orders(symbol=SYMBOL)
