@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from riposte.market.instrument import (
     BRACKET_RATE,
     Instrument,
 )
+
+CLOSED = frozenset({"DELIVERING", "DELIVERED", "CLOSE"})
+"""Statuses in which nothing can be ordered; in the others outside TRADING one may only reduce."""
+STATUSES = CLOSED | {"PENDING_TRADING", "TRADING", "PRE_DELIVERING", "PRE_SETTLE", "SETTLING"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +69,36 @@ class Contract:
     funding_cap_ppm: int = 20_000
     status: str = "TRADING"
     onboard_ms: int = 1_569_398_400_000
+    unit_e8: int = field(init=False, compare=False)
+    """Value of one tick times one step, USDT e8."""
+    price_decimals: int = field(init=False, compare=False)
+    """Places of a price on a tick."""
+    quantity_decimals: int = field(init=False, compare=False)
+    """Places of a quantity in steps."""
 
     def __post_init__(self) -> None:
-        if self.tick_e8 * self.step_e8 % E8:
+        if self.tick_e8 <= 0 or self.step_e8 <= 0:
+            raise InputError(f"{self.symbol}: tick and step must be above 0")
+        unit, rest = divmod(self.tick_e8 * self.step_e8, E8)
+        if rest:
             raise InputError(
                 f"{self.symbol}: a tick times a step must be a whole number of 1e-8 USDT"
             )
-
-    @property
-    def unit_e8(self) -> int:
-        """Value of one tick times one step, USDT e8."""
-        return self.tick_e8 * self.step_e8 // E8
-
-    @property
-    def price_decimals(self) -> int:
-        """Places of a price on a tick."""
-        return _decimals(self.tick_e8)
-
-    @property
-    def quantity_decimals(self) -> int:
-        """Places of a quantity in steps."""
-        return _decimals(self.step_e8)
+        if not self.brackets:
+            raise InputError(f"{self.symbol}: a contract needs a leverage bracket")
+        if self.status not in STATUSES:
+            raise InputError(f"{self.symbol}: no contract status is called {self.status!r}")
+        object.__setattr__(self, "unit_e8", unit)
+        object.__setattr__(self, "price_decimals", _decimals(self.tick_e8))
+        object.__setattr__(self, "quantity_decimals", _decimals(self.step_e8))
 
     def price(self, ticks: int) -> str:
         """A price as the exchange writes it."""
-        return show_e8(ticks * self.tick_e8, self.price_decimals)
+        return _text(ticks * self.tick_e8, self.price_decimals)
 
     def quantity(self, steps: int) -> str:
         """A quantity as the exchange writes it."""
-        return show_e8(steps * self.step_e8, self.quantity_decimals)
+        return _text(steps * self.step_e8, self.quantity_decimals)
 
     def notional_e8(self, ticks: int, steps: int) -> int:
         """Exact value of ``steps`` at ``ticks``."""
@@ -116,12 +122,23 @@ class Contract:
 
     def max_notional_e8(self, leverage: int) -> int:
         """The largest position allowed at ``leverage``."""
-        return max((b.cap_e8 for b in self.brackets if b.leverage >= leverage), default=0)
+        return _cap_of(self.brackets, leverage)
 
     @property
     def max_leverage(self) -> int:
         """The most leverage of the first bracket."""
         return self.brackets[0].leverage
+
+
+@lru_cache(maxsize=65_536)
+def _text(value_e8: int, decimals: int) -> str:
+    # Streams write the same few thousand prices and quantities over and over.
+    return show_e8(value_e8, decimals)
+
+
+@lru_cache(maxsize=4_096)
+def _cap_of(brackets: tuple[Bracket, ...], leverage: int) -> int:
+    return max((b.cap_e8 for b in brackets if b.leverage >= leverage), default=0)
 
 
 def _decimals(grid_e8: int) -> int:

@@ -17,6 +17,7 @@ from riposte.exchange.units import E8, PPM, rounded_ratio
 
 Marks = Mapping[str, int]
 """Mark price of each symbol, USDT e8."""
+SIDES: tuple[PositionSide, ...] = ("BOTH", "LONG", "SHORT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +73,23 @@ def order_margin_e8(account: Account, contract: Contract, marks: Marks) -> int:
     One way: if all buys filled, or all sells, the larger of the two exposures counts; what the
     position itself binds is taken off. Hedge mode: each position side by itself.
     """
-    leverage = settings_of(account, contract).leverage
-    bound = 0
-    sides: tuple[PositionSide, ...] = ("BOTH", "LONG", "SHORT")
-    for side in sides:
-        key = (contract.symbol, side)
+    bound, symbol = 0, contract.symbol
+    for side in SIDES:
+        key = (symbol, side)
         resting = account.resting_e8.get(key)
         if resting is None or not (resting[0] or resting[1]):
             continue
         position = account.positions.get(key)
         value = 0 if position is None else value_e8(position, marks)
-        worst = max(abs(value + resting[0]), abs(value - resting[1]))
-        bound += initial_e8(max(0, worst - abs(value)), leverage)
+        leverage = settings_of(account, contract).leverage
+        bound += exposure_margin_e8(value, resting[0], resting[1], leverage)
     return bound
+
+
+def exposure_margin_e8(value_e8: int, buys_e8: int, sells_e8: int, leverage: int) -> int:
+    """What resting notionals bind beside a position of this signed value."""
+    worst = max(abs(value_e8 + buys_e8), abs(value_e8 - sells_e8))
+    return initial_e8(max(0, worst - abs(value_e8)), leverage)
 
 
 def view(account: Account, contracts: Mapping[str, Contract], marks: Marks) -> AccountView:

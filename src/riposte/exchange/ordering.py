@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from riposte.exchange import filters
-from riposte.exchange.contract import Contract
+from riposte.exchange.contract import CLOSED, Contract
 from riposte.exchange.ledger import fee_e8, settings_of
-from riposte.exchange.margin import order_margin_e8, value_e8, view
+from riposte.exchange.margin import exposure_margin_e8, value_e8, view
 from riposte.exchange.matching import (
     NO_LIMIT_BUY,
     NO_LIMIT_SELL,
@@ -154,7 +154,7 @@ def check_may_trade(
         if contract.status != "TRADING":
             raise Refusal(-4140)
         return 0
-    if contract.status not in ("TRADING", "PENDING_TRADING", "SETTLING"):
+    if contract.status in CLOSED:
         raise Refusal(-4141)
     position = account.positions.get((contract.symbol, position_side))
     if position is None or position.quantity * sign >= 0:
@@ -179,17 +179,20 @@ def check_margin(
     if side == "SELL" or not ticks:
         notional = max(notional, contract.value_e8(mark, steps))
     key = (contract.symbol, position_side)
-    resting = account.resting_e8.setdefault(key, [0, 0])
+    buys, sells = account.resting_e8.get(key, (0, 0))
     position = account.positions.get(key)
     value = 0 if position is None else value_e8(position, marks)
+    before = exposure_margin_e8(value, buys, sells, leverage)
     column = side == "SELL"
-    exposure = value - resting[1] - notional if column else value + resting[0] + notional
+    if column:
+        sells += notional
+        exposure = value - sells
+    else:
+        buys += notional
+        exposure = value + buys
     if abs(exposure) > max(abs(value), contract.max_notional_e8(leverage)):
         raise Refusal(-2027)
-    before = order_margin_e8(account, contract, marks)
-    resting[column] += notional
-    extra = order_margin_e8(account, contract, marks) - before
-    resting[column] -= notional
+    extra = exposure_margin_e8(value, buys, sells, leverage) - before
     if not extra:
         return
     price = contract.notional_e8(ticks, steps) if ticks else notional
