@@ -18,7 +18,7 @@ def parsed(text: str) -> object:
 def test_help_names_the_verbs_in_the_order_of_the_job(riposte: Riposte) -> None:
     text = riposte("--help").stdout
     verbs = ["doctor", "data", "features", "labels", "train", "tune", "explain", "walkforward", "backtest",
-             "trials", "models", "report", "config", "demo"]  # fmt: skip
+             "trials", "models", "report", "config", "sim", "demo"]  # fmt: skip
     places = [text.index(f"│ {verb} ") for verb in verbs]
     assert places == sorted(places)
 

@@ -24,6 +24,7 @@ from riposte.cli import (
     models,
     report,
     research,
+    sim,
     trials,
     tune,
 )
@@ -47,6 +48,7 @@ VERBS = (
     "models",
     "report",
     "config",
+    "sim",
     "demo",
 )
 
@@ -96,6 +98,7 @@ trials.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(report.app, name="report")
 app.add_typer(config.app, name="config")
+sim.register(app)
 demo.register(app)
 
 

@@ -51,11 +51,16 @@ class Bar:
     taker_quote: int = 0
     first_id: int = -1
     last_id: int = -1
+    still: bool = False
+    """Nothing happened in it: it only repeats the last price."""
 
     def fold(self, later: Bar) -> None:
-        """Take a bar that follows inside this one."""
-        self.high = max(self.high, later.high)
-        self.low = min(self.low, later.low)
+        """Take a bar that follows inside this one; its first price is that of what happened first."""
+        if self.still and not later.still:
+            self.open, self.high, self.low, self.still = later.open, later.high, later.low, False
+        elif not later.still:
+            self.high = max(self.high, later.high)
+            self.low = min(self.low, later.low)
         self.close = later.close
         self.volume += later.volume
         self.quote += later.quote
@@ -130,7 +135,7 @@ class Candles:
         if self._minute is None and self._reached_ms:
             while self._reached_ms < start:
                 flat = self._close
-                self._end(Bar(self._reached_ms, flat, flat, flat, flat))
+                self._end(Bar(self._reached_ms, flat, flat, flat, flat, still=True))
 
     def _end(self, minute: Bar) -> None:
         for name in INTERVALS:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+from riposte.errors import InputError, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +29,30 @@ class Switches:
     timestamps: Literal["check", "ignore"] = "check"
     """Whether a request's ``timestamp`` must agree with the exchange's time; a client that stamps
     its requests by its own clock cannot agree with recorded time, nor with time that runs faster."""
+
+
+def switches_of(settings: Iterable[str]) -> Switches:
+    """Switches as ``name=value`` sets them; the rest as they are.
+
+    Raises:
+        InputError: if there is no such switch, or it has no such position.
+    """
+    kinds = get_type_hints(Switches)
+    chosen: dict[str, Any] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in kinds:
+            names = [field.name for field in fields(Switches)]
+            raise InputError(
+                f"there is no switch {name!r}: use one of {', '.join(names)}{nearest(name, names)}"
+            )
+        positions = {str(each): each for each in get_args(kinds[name])} or {
+            "true": True,
+            "false": False,
+        }
+        if value not in positions:
+            raise InputError(
+                f"switch {name} cannot be {value!r}: write {name}={f' or {name}='.join(positions)}"
+            )
+        chosen[name] = positions[value]
+    return Switches(**chosen)
