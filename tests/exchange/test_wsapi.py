@@ -81,7 +81,8 @@ def test_answers_have_the_keys_and_types_of_the_recorded_ones() -> None:
             found = [
                 line
                 for line in differences(wanted["result"], said["result"])
-                if line.partition(": ")[0].rpartition(".")[2] not in TRAILING | TODAY.get(name, set())
+                if line.partition(": ")[0].rpartition(".")[2]
+                not in TRAILING | TODAY.get(name, set())
             ]
             assert found == [], name
             assert said["rateLimits"][0].keys() == wanted["rateLimits"][0].keys()

@@ -22,6 +22,8 @@ class Reply:
     body: bytes
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+    """Whether the connection breaks off in the middle of it."""
 
 
 def said(status: int, text: str, code: int | None = None, retry_after_s: int = 0) -> Reply:

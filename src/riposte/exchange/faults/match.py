@@ -64,14 +64,17 @@ class StreamMatch:
     symbol: str = ""
     account: str = ""
     """Whose user stream; market streams are nobody's."""
+    event: str = ""
+    """The kind of event, exactly: ``ORDER_TRADE_UPDATE``, ``depthUpdate`` …"""
 
-    def fits(self, route: str, stream: str, account: str) -> bool:
+    def fits(self, route: str, stream: str, account: str, payload: bytes) -> bool:
         """Whether a message is meant."""
         return (
             self.route in ("", route)
             and _like(stream, self.stream)
             and (not self.account or (account != "" and _like(account, self.account)))
             and (not self.symbol or _like(symbol_in(stream), self.symbol))
+            and (not self.event or f'"e":"{self.event}"'.encode() in payload)
         )
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from riposte.errors import InputError
 from riposte.exchange.book import Book
-from riposte.exchange.faults.actions import OUTCOMES, Action, RequestAction
+from riposte.exchange.faults.actions import OUTCOMES, Action, RequestAction, Stale
 from riposte.exchange.faults.acts import carry_out
+from riposte.exchange.faults.answers import Reply
 from riposte.exchange.faults.deeds import KIND_OF, Act, Disconnect
 from riposte.exchange.faults.held import Held, What, hold
 from riposte.exchange.faults.match import NEVER_MS, Counter, RequestMatch, StreamMatch, Turns
@@ -82,6 +83,10 @@ class FaultPlan:
         self._held: list[Held] = []
         self._silenced = False
         self.streaming = False
+        self.remembers = False
+        """Whether answers are kept for rules that repeat them."""
+        self.answers: dict[tuple[str, str, str], Reply] = {}
+        """The last answer to each (method, path, symbol)."""
         self.log: deque[Injection] = deque(maxlen=LOG_LINES)
         """The last ones; the journal has all."""
         self.injections = 0
@@ -97,6 +102,7 @@ class FaultPlan:
         self._numbers += 1
         self._rules.append((rule, Counter(rule.turns, f"{self._seed}/{self._numbers}")))
         self.streaming = self.streaming or isinstance(rule.match, StreamMatch)
+        self.remembers = self.remembers or isinstance(rule.action, Stale)
 
     def add_act(self, act: TimedAct) -> None:
         """Do something at its time; at once if that is over."""
@@ -113,7 +119,8 @@ class FaultPlan:
         self._rules, self._acts = [], []
         for held in self._held:
             held.until_ms = 0
-        self.streaming = self._silenced
+        self.streaming, self.remembers = self._silenced, False
+        self.answers.clear()
         return count
 
     @property
@@ -152,13 +159,15 @@ class FaultPlan:
                 self._note(now_ms, rule.name, rule.kind, f"{method} {path}")
         return taken
 
-    def on_message(self, route: str, stream: str, account: str, now_ms: int) -> StreamAction | None:
+    def on_message(
+        self, route: str, stream: str, account: str, payload: bytes, now_ms: int
+    ) -> StreamAction | None:
         """What happens to a message: what the first rule that takes it says."""
         for rule, counter in self._rules:
             match, action = rule.match, rule.action
             if not isinstance(match, StreamMatch) or not isinstance(action, StreamAction):
                 continue
-            if match.fits(route, stream, account) and counter.takes(now_ms):
+            if match.fits(route, stream, account, payload) and counter.takes(now_ms):
                 # a listen key is long and says nothing; the account does
                 self._note(now_ms, rule.name, rule.kind, f"{route} {account or stream}")
                 return action
