@@ -12,6 +12,8 @@ import pytest
 from sim_world import KEY, MINUTE, Client, client_of, new_sim, wait
 from stream_client import socket_of
 
+from riposte.exchange.faults.match import StreamMatch, Turns
+from riposte.exchange.faults.plan import FaultPlan, Rule
 from riposte.exchange.limits import Limits
 from riposte.exchange.server import serve
 from riposte.exchange.simulator import Simulator
@@ -346,24 +348,6 @@ def test_nobody_hears_anothers_account() -> None:
 # spoiled messages
 
 
-class Spoiler:
-    """Does one thing to the first aggregate trade it sees."""
-
-    due_ms = 1 << 62
-    streaming = True
-
-    def __init__(self, action: StreamAction) -> None:
-        self.action: StreamAction | None = action
-
-    def act(self, sim: Simulator) -> None:
-        raise AssertionError("nothing is due")
-
-    def on_message(self, route: str, stream: str, account: str, now_ms: int) -> StreamAction | None:
-        assert (route, stream, account) == ("market", "btcusdt@aggTrade", "")
-        action, self.action = self.action, None
-        return action
-
-
 def spoiled(action: StreamAction) -> tuple[list[Any], int | None]:
     """What a client sees of five trades of which the first is spoiled, and the close code."""
     seen: list[Any] = []
@@ -373,7 +357,9 @@ def spoiled(action: StreamAction) -> tuple[list[Any], int | None]:
         async with socket_of(client, "/market/ws/btcusdt@aggTrade") as socket:
             await socket.quiet()
             socket.got.clear()
-            sim.faults = Spoiler(action)  # type: ignore[assignment]  # a fault plan in short
+            match = StreamMatch("market", "btcusdt@aggTrade")
+            rule = Rule("spoil", match, Turns(times=1), action.kind, action)
+            sim.faults = FaultPlan(sim.exchange.journal, [rule])
             for _ in range(5):
                 wait(sim, 1_000)
                 await asyncio.sleep(0)

@@ -45,6 +45,7 @@ def place(state: State, account: Account, request: NewAlgo) -> AlgoOrder:
     client_id = request.client_algo_id or f"auto-algo-{state.peek('algo')}"
     _check_account(account, contract, request, client_id)
     if steps and not (request.reduce_only or account.hedge_mode):
+        filters.check_grid(contract, steps)
         filters.check_notional(
             contract,
             contract.notional_e8(

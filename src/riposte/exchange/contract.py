@@ -65,6 +65,11 @@ class Contract:
     market_take_bound_ppm: int = 50_000
     """A market order takes nothing beyond this distance from the mark price."""
     max_open_orders: int = 200
+    price_grid: int = 1
+    """Prices of orders are multiples of so many ticks: above 1 once the exchange has coarsened the
+    tick size it shows, while the book goes on in the old one."""
+    quantity_grid: int = 1
+    """Quantities of orders are multiples of so many steps; what only reduces is exempt."""
     funding_hours: int = 8
     funding_cap_ppm: int = 20_000
     status: str = "TRADING"

@@ -23,7 +23,7 @@ from riposte.exchange.contract import Contract
 from riposte.exchange.events import ContractChanged, Event
 from riposte.exchange.feed import FeedEvent, FundingRate
 from riposte.exchange.journal import Journal
-from riposte.exchange.matching import finish
+from riposte.exchange.matching import finish, print_trade
 from riposte.exchange.records import Account, AlgoOrder, Order, PositionSide, SymbolSettings
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.requests import Amendment, NewAlgo, NewOrder
@@ -239,6 +239,27 @@ class Exchange(State):
     def set_funding(self, symbol: str, rate_e8: int, settle_ms: int) -> None:
         """Set the coming funding settlement."""
         self.apply(FundingRate(self.now_ms, symbol, rate_e8, settle_ms))
+
+    def drain_insurance(self, leave_e8: int) -> None:
+        """Take money out of the insurance fund until so much is left."""
+        if leave_e8 > self.insurance_e8:
+            raise ValueError("the fund holds less than that")
+        self.deposits_e8 -= self.insurance_e8 - leave_e8
+        self.insurance_e8 = leave_e8
+        self.journal.append(self.now_ms, "insurance", leave_e8)
+
+    def print_trade(self, symbol: str, price_ticks: int, quantity: int) -> None:
+        """Let a trade between strangers appear at any price, off the book."""
+        rises = price_ticks >= self.last_ticks.get(symbol, 0)
+        print_trade(
+            self,
+            self.contract(symbol),
+            price_ticks,
+            quantity,
+            buyer_is_maker=not rises,
+            trade_id=self.number("trade"),
+        )
+        self._settle()
 
     # feed and time
 

@@ -72,7 +72,7 @@ def ticks_of(contract: Contract, price_e8: int) -> int:
         raise Refusal(-4013)
     if ticks > contract.max_price_ticks:
         raise Refusal(-4002)
-    if rest:
+    if rest or ticks % contract.price_grid:
         raise Refusal(-4014)
     return ticks
 
@@ -92,6 +92,12 @@ def check_distance(contract: Contract, buy: bool, ticks: int, mark_e8: int) -> N
             raise Refusal(
                 -4024, limit=show_trimmed(-(-limit // contract.tick_e8) * contract.tick_e8)
             )
+
+
+def check_grid(contract: Contract, steps: int) -> None:
+    """The step size that is shown; reduce-only orders are exempt and don't come here."""
+    if steps % contract.quantity_grid:
+        raise Refusal(-1111)
 
 
 def check_notional(contract: Contract, notional_e8: int) -> None:

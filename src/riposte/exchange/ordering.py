@@ -118,6 +118,7 @@ def check(state: State, account: Account, request: NewOrder) -> Checked:
         if steps > reducing:
             raise Refusal(-2022)
     else:
+        filters.check_grid(contract, steps)
         notional = contract.notional_e8(ticks, steps) if ticks else contract.value_e8(mark, steps)
         if ticks or mark:
             filters.check_notional(contract, notional)

@@ -14,8 +14,13 @@ from aiohttp import web
 
 from riposte.errors import InputError
 from riposte.exchange import wsapi
-from riposte.exchange.gate import Counted, Request, admit
+from riposte.exchange.faults.actions import Lose
+from riposte.exchange.faults.answers import JSON, Reply
+from riposte.exchange.faults.requests import plan_for
+from riposte.exchange.faults.wires import cut_off, hang_up
+from riposte.exchange.gate import Counted, Request, admit, parameters
 from riposte.exchange.limits import TooManyRequests
+from riposte.exchange.params import Params
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.table import TABLE
 from riposte.exchange.simulator import Simulator
@@ -35,6 +40,9 @@ class Answer:
     status: int
     body: bytes
     headers: dict[str, str]
+    content_type: str = JSON
+    cut: bool = False
+    """Whether the connection breaks off in the middle of the body."""
 
 
 def answer(sim: Simulator, request: Request) -> Answer:
@@ -47,6 +55,45 @@ def answer(sim: Simulator, request: Request) -> Answer:
         if isinstance(refusal, TooManyRequests):
             counted.headers["Retry-After"] = str(refusal.retry_after_s)
     return Answer(status, orjson.dumps(body), counted.write())
+
+
+def stand_in(sim: Simulator, request: Request, reply: Reply) -> Answer:
+    """A reply instead of carrying the request out; it is weighed, and a ban goes before."""
+    counted = Counted()
+    endpoint = TABLE.get((request.method, request.path))
+    weight = endpoint.weigh(Params(values_of(request))) if endpoint is not None else 0
+    try:
+        counted.weight = sim.limiter.weigh(request.address, weight, sim.exchange.now_ms)
+    except TooManyRequests as refusal:
+        headers = {"Retry-After": str(refusal.retry_after_s)}
+        return Answer(refusal.status, orjson.dumps(refusal.body), headers)
+    return Answer(reply.status, reply.body, counted.write() | reply.headers, reply.content_type)
+
+
+def values_of(request: Request) -> dict[str, str]:
+    """The request's parameters; none where they can't be read, which the gate will say."""
+    try:
+        return parameters(request.query, request.body)
+    except Refusal:
+        return {}
+
+
+async def spoiled(sim: Simulator, request: Request) -> Answer | Lose:
+    """The answer to a request, or what the plan of faults makes of it."""
+    values = values_of(request) if sim.faults is not None else {}
+    planned = plan_for(sim, request.method, request.path, values, request.api_key)
+    if planned is None:
+        return answer(sim, request)
+    await planned.before()
+    if planned.lost is not None:
+        return planned.lost
+    instead = planned.instead
+    given = answer(sim, request) if instead is None else stand_in(sim, request, instead)
+    left = await planned.after(Reply(given.status, given.body, given.content_type, given.headers))
+    if isinstance(left, Lose):
+        return left
+    headers = given.headers | left.headers
+    return Answer(left.status, left.body, headers, left.content_type, left.cut)
 
 
 def _carried_out(sim: Simulator, request: Request, counted: Counted) -> object:
@@ -92,14 +139,18 @@ def application(sim: Simulator, rules: Rules | None = None) -> web.Application:
 
     async def rest(request: web.Request) -> web.StreamResponse:
         try:
-            said = answer(sim, await request_of(request))
+            said = await spoiled(sim, await request_of(request))
         except Refusal as refusal:
             said = Answer(refusal.status, orjson.dumps(refusal.body), {})
+        if isinstance(said, Lose):
+            return hang_up(request, said)
+        if said.cut:
+            return await cut_off(request, said.status, said.body, said.content_type, said.headers)
         return web.Response(
             body=said.body,
             status=said.status,
             headers=said.headers,
-            content_type="application/json",
+            content_type=said.content_type,
         )
 
     app = web.Application(client_max_size=BODY_BYTES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from riposte.errors import InputError
 from riposte.exchange.bars import FIXED_MS
@@ -21,27 +21,16 @@ from riposte.exchange.keys import ApiKey, public_key
 from riposte.exchange.limits import Limits, RateLimiter
 from riposte.exchange.records import Account
 from riposte.exchange.streams.connection import Connection
-from riposte.exchange.streams.faulty import StreamFaults
 from riposte.exchange.streams.hub import Hub
 from riposte.exchange.streams.listen_keys import ListenKeys
 from riposte.exchange.switches import Switches
 from riposte.exchange.tape import Tape
 
+if TYPE_CHECKING:
+    from riposte.exchange.faults.plan import FaultPlan
+
 SAMPLE_MS = FIXED_MS["5m"]
 NEVER_MS = 1 << 62
-
-
-class Faults(StreamFaults, Protocol):
-    """Whatever makes things go wrong: at a time, or with a message."""
-
-    @property
-    def due_ms(self) -> int:
-        """When the next act is due; far away if none is."""
-        ...
-
-    def act(self, sim: Simulator) -> None:
-        """Carry out what is due by the exchange's time."""
-        ...
 
 
 class Simulator:
@@ -72,7 +61,7 @@ class Simulator:
         self.hub = Hub(self.exchange, self.tape, self.listen_keys)
         self.keys: dict[str, ApiKey] = {}
         self.connections: dict[Connection, None] = {}
-        self.faults: Faults | None = None
+        self.faults: FaultPlan | None = None
         self.maintenance = False
         self.skew_ms = 0
         """How far the time it tells is from the time it goes by."""
@@ -159,7 +148,10 @@ class Simulator:
             exchange.advance(to_ms)
             self.faults.act(self)
         elif event is not None and event.time_ms <= to_ms:
-            exchange.apply(event)
+            if self.faults is None or self.faults.on_feed(event):
+                exchange.apply(event)
+            else:
+                exchange.advance(event.time_ms)
             self._next = next(self._events, None)
         else:
             exchange.advance(to_ms)

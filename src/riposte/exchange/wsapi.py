@@ -9,14 +9,18 @@ is done by the REST endpoint of the same meaning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import WSMsgType, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from riposte.exchange.gate import Counted, Request, authorize
+from riposte.exchange.faults.actions import Lose
+from riposte.exchange.faults.answers import JSON, Reply
+from riposte.exchange.faults.requests import as_error, plan_for
+from riposte.exchange.faults.wires import hang_up
+from riposte.exchange.gate import Counted, Request, authorize, known_key, permit
 from riposte.exchange.keys import ApiKey
 from riposte.exchange.params import Params
 from riposte.exchange.refusals import Refusal
@@ -160,7 +164,9 @@ def _caller(session: Session, endpoint: Endpoint, params: Params) -> ApiKey:
     """The key that a request is signed with, or that the session is logged on with."""
     values = params.values
     if session.key is not None and "apiKey" not in values:
-        return session.key
+        key = known_key(session.sim, session.key.key, session.address)
+        permit(key, endpoint)
+        return key
     request = Request("", "", api_key=values.get("apiKey", ""), address=session.address)
     signed = sorted((name, text) for name, text in values.items() if name != "signature")
     payload = "&".join(f"{name}={text}" for name, text in signed).encode()
@@ -190,6 +196,52 @@ async def handle(sim: Simulator, request: web.Request) -> web.StreamResponse:
     await socket.prepare(request)
     session = Session(sim, address)
     async for message in socket:
-        if message.type is WSMsgType.TEXT:
-            await socket.send_str(answer(session, message.data).decode())
+        if message.type is not WSMsgType.TEXT:
+            continue
+        said = await _spoiled(session, message.data)
+        if isinstance(said, Lose):
+            return hang_up(request, said)
+        if said.content_type == JSON:
+            await socket.send_str(said.body.decode())
+        else:
+            await socket.send_bytes(said.body)
+        if said.cut:
+            await socket.close()
     return socket
+
+
+async def _spoiled(session: Session, raw: str) -> Reply | Lose:
+    """The answer to a request, or what the plan of faults makes of it."""
+    sim = session.sim
+    number, endpoint, values = _told(raw) if sim.faults is not None else (None, None, {})
+    key = values.get("apiKey", session.key.key if session.key else "")
+    planned = None
+    if endpoint is not None:
+        planned = plan_for(sim, endpoint.method, endpoint.path, values, key)
+    if planned is None:
+        return Reply(200, answer(session, raw))
+    await planned.before()
+    if planned.lost is not None:
+        return planned.lost
+    instead = planned.instead
+    given = answer(session, raw) if instead is None else _error(number, instead)
+    left = await planned.after(Reply(200, given))
+    if isinstance(left, Reply) and left.body != given and left.status != 200:
+        return replace(left, body=_error(number, left), content_type=JSON)
+    return left
+
+
+def _told(raw: str) -> tuple[object, Endpoint | None, dict[str, str]]:
+    """Number, method and parameters of a request, as far as they can be read."""
+    try:
+        request = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None, None, {}
+    params = request.get("params") or {} if isinstance(request, dict) else None
+    if not isinstance(params, dict):
+        return None, None, {}
+    return request.get("id"), METHODS.get(str(request.get("method"))), texts_of(params)
+
+
+def _error(number: object, reply: Reply) -> bytes:
+    return _written(number, reply.status, {"error": as_error(reply)}, [])

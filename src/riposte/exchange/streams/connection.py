@@ -102,7 +102,7 @@ class Connection:
             now = self.sim.exchange.now_ms
             if now < self.deaf_until_ms:
                 return
-            action = faults.on_message(self.route, message.stream, account, now)
+            action = faults.on_message(self.route, message.stream, account, message.payload, now)
             if action is not None:
                 self._spoil(message, action)
                 return

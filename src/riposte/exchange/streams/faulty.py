@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 StreamFault = Literal[
     "drop", "duplicate", "reorder", "stall", "close", "truncate", "binary", "huge", "replace"
@@ -25,16 +25,3 @@ class StreamAction:
     code: int = 1008
     size: int = 1 << 20
     text: str = ""
-
-
-class StreamFaults(Protocol):
-    """Whoever decides about messages."""
-
-    @property
-    def streaming(self) -> bool:
-        """Whether it wants to be asked at all."""
-        ...
-
-    def on_message(self, route: str, stream: str, account: str, now_ms: int) -> StreamAction | None:
-        """What happens to this message; None: nothing."""
-        ...

@@ -33,7 +33,7 @@ def _ratio(ppm: int, places: int = 4) -> str:
 
 def contract(shown: Contract) -> Json:
     """One symbol of ``exchangeInfo``."""
-    step = shown.quantity(1)
+    step = shown.quantity(shown.quantity_grid)
     return {
         "symbol": shown.symbol,
         "pair": shown.symbol,
@@ -58,8 +58,8 @@ def contract(shown: Contract) -> Json:
             {
                 "filterType": "PRICE_FILTER",
                 "maxPrice": shown.price(shown.max_price_ticks),
-                "minPrice": shown.price(1),
-                "tickSize": shown.price(1),
+                "minPrice": shown.price(shown.price_grid),
+                "tickSize": shown.price(shown.price_grid),
             },
             {
                 "filterType": "LOT_SIZE",
