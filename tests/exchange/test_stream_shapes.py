@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -167,5 +168,5 @@ def test_a_candle_is_told_once_more_when_it_has_ended() -> None:
     closed = [row for row in said if row["x"]]
     assert len(closed) == len({row["t"] for row in closed}) >= 3
     assert json.loads(json.dumps(closed[0]))["T"] == closed[0]["t"] + MINUTE - 1
-    for before, after in zip(closed, closed[1:], strict=False):
+    for before, after in pairwise(closed):
         assert after["t"] == before["t"] + MINUTE

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sim_world import KEY, MINUTE, Client, client_of, new_sim, wait
+from sim_world import KEY, MINUTE, Client, new_sim, wait
 from stream_client import socket_of
 
 from riposte.exchange.faults.match import StreamMatch, Turns
