@@ -130,9 +130,7 @@ def _deleverage(sim: Simulator, act: deeds.Deleverage) -> None:
     position = account.positions.get((contract.symbol, act.position_side))
     if position is None or not position.quantity:
         raise InputError(f"{account.name} has no position of {contract.symbol} to close")
-    steps = act.quantity // contract.step_e8
-    if act.quantity and not steps:
-        raise InputError(f"quantity is below the step of {contract.symbol}")
+    steps = -(-abs(position.quantity) * act.part // E8)
     sim.exchange.auto_deleverage(account, contract.symbol, act.position_side, steps)
 
 

@@ -15,6 +15,12 @@ from riposte.exchange.faults.actions import at_least
 from riposte.exchange.faults.reading import Amount, MaybeAmount
 from riposte.exchange.units import E8
 
+
+def _check_part(part_e8: int) -> None:
+    if not 0 < part_e8 <= E8:
+        raise InputError("part must be above 0 and at most 1")
+
+
 # the exchange as a whole
 
 
@@ -134,12 +140,15 @@ class Liquidate:
 
 @dataclass(frozen=True, slots=True)
 class Deleverage:
-    """A position is closed by ADL at the mark price, wholly if no quantity is named."""
+    """A part of a position (1: all) is closed by ADL at the mark price."""
 
     account: str = ""
     symbol: str = ""
     position_side: Literal["BOTH", "LONG", "SHORT"] = "BOTH"
-    quantity: Amount = 0
+    part: Amount = E8
+
+    def __post_init__(self) -> None:
+        _check_part(self.part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +189,7 @@ class FillOrders:
     part: Amount = E8
 
     def __post_init__(self) -> None:
-        if not 0 < self.part <= E8:
-            raise InputError("part must be above 0 and at most 1")
+        _check_part(self.part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +317,23 @@ class JumpPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class Squeeze:
+    """The mark price goes against a position until maintenance is this part of its margin.
+
+    From 0.8 a margin call is sent; at 1 it is liquidated.
+    """
+
+    ratio: Amount = 9 * E8 // 10
+    account: str = ""
+    symbol: str = ""
+    hold_ms: int = 0
+
+    def __post_init__(self) -> None:
+        _check_part(self.ratio)
+        at_least("hold_ms", self.hold_ms, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class ThinBook:
     """The feed's liquidity on one side is withdrawn but for the best ``leave`` coins."""
 
@@ -395,6 +420,7 @@ KINDS: dict[str, type[Any]] = {
     "change-contract": ChangeContract,
     "funding": SetFunding,
     "jump-price": JumpPrice,
+    "squeeze": Squeeze,
     "thin-book": ThinBook,
     "hold-feed": HoldFeed,
     "expire-listen-key": ExpireListenKey,

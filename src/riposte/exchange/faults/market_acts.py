@@ -12,6 +12,9 @@ from riposte.exchange.faults import deeds
 from riposte.exchange.faults.held import SIDES, What, house_levels
 from riposte.exchange.faults.whose import account_of, symbol_of
 from riposte.exchange.feed import HouseQuotes, MarkPrice
+from riposte.exchange.ledger import cross_wallet_e8, settings_of
+from riposte.exchange.margin import liquidation_price_e8, unrealized_e8, value_e8
+from riposte.exchange.records import Account, Position
 from riposte.exchange.units import E8, PPM, rounded_ratio
 
 if TYPE_CHECKING:
@@ -122,6 +125,47 @@ def _shift(sim: Simulator, contract: Contract, by: int) -> None:
         exchange.apply(HouseQuotes(exchange.now_ms, contract.symbol, side, moved[side], whole=True))
 
 
+def _squeeze(sim: Simulator, act: deeds.Squeeze) -> None:
+    exchange, account = sim.exchange, account_of(sim, act.account)
+    symbol = symbol_of(sim, act.symbol, account)
+    position = next(
+        (p for (name, _), p in account.positions.items() if name == symbol and p.quantity), None
+    )
+    if position is None:
+        raise InputError(f"{account.name} has no position of {symbol}")
+    mark, end = exchange.mark_e8[symbol], liquidation_price_e8(account, position, exchange.mark_e8)
+    if not end or (end - mark) * position.quantity >= 0:
+        raise InputError(f"no price brings the position of {account.name} to its margin's end")
+    safe = mark
+    while abs(end - safe) > 1:
+        middle = (safe + end) // 2
+        if _used_up(sim, account, position, middle, act.ratio):
+            end = middle
+        else:
+            safe = middle
+    index = rounded_ratio(exchange.index_e8[symbol], end, mark)
+    if act.hold_ms:
+        _hold(sim, symbol, "mark", act.hold_ms)
+    exchange.apply(MarkPrice(exchange.now_ms, symbol, end, index))
+
+
+def _used_up(
+    sim: Simulator, account: Account, position: Position, price_e8: int, ratio_e8: int
+) -> bool:
+    """Whether at a mark price maintenance is so much of what the position's scope has."""
+    symbol, contracts = position.contract.symbol, sim.exchange.contracts
+    marks = {**sim.exchange.mark_e8, symbol: price_e8}
+    if settings_of(account, contracts[symbol]).isolated:
+        scope, own = [position], position.isolated_margin_e8
+    else:
+        held = [p for p in account.positions.values() if p.quantity]
+        scope = [p for p in held if not settings_of(account, p.contract).isolated]
+        own = cross_wallet_e8(account)
+    balance = own + sum(unrealized_e8(p, marks) for p in scope)
+    needed = sum(p.contract.maintenance_e8(abs(value_e8(p, marks))) for p in scope)
+    return needed * E8 >= balance * ratio_e8
+
+
 def _thin(sim: Simulator, act: deeds.ThinBook) -> None:
     exchange, symbol = sim.exchange, _symbol(sim, act.symbol)
     left = act.leave // exchange.contract(symbol).step_e8
@@ -149,6 +193,7 @@ DONE: dict[type, Callable[[Simulator, Any], None]] = {
     deeds.ChangeContract: _change_contract,
     deeds.SetFunding: _fund,
     deeds.JumpPrice: _jump_price,
+    deeds.Squeeze: _squeeze,
     deeds.ThinBook: _thin,
     deeds.HoldFeed: _hold_feed,
 }
