@@ -10,7 +10,7 @@ import orjson
 from aiohttp import WSCloseCode
 
 from riposte.errors import InputError
-from riposte.exchange.faults import deeds, market_acts
+from riposte.exchange.faults import deeds, kinds, market_acts
 from riposte.exchange.faults.reading import record
 from riposte.exchange.faults.whose import account_of, symbol_of
 from riposte.exchange.feed import HouseTrade
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from riposte.exchange.simulator import Simulator
 
 
-def carry_out(sim: Simulator, act: deeds.Act, account: str = "") -> None:
+def carry_out(sim: Simulator, act: kinds.Act, account: str = "") -> None:
     """Do it now; ``account`` is whose request it is done at, "" if at nobody's.
 
     Raises:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from riposte.errors import InputError, nearest
-from riposte.exchange.faults import deeds
+from riposte.exchange.faults import kinds
 from riposte.exchange.faults.reading import Table, record
 from riposte.exchange.faults.script import Script, read
 
@@ -88,6 +88,6 @@ def script_of(row_id: str, now_ms: int, *, account: str = "", symbol: str = "") 
 
 def _addressed(act: Table, meant: dict[str, str]) -> dict[str, Any]:
     """An act with the account and symbol that it leaves open."""
-    known = deeds.KINDS[act["kind"]].__dataclass_fields__
+    known = kinds.KINDS[act["kind"]].__dataclass_fields__
     added = {name: value for name, value in meant.items() if value and name in known}
     return {**added, **act}

@@ -17,8 +17,9 @@ from riposte.exchange.book import Book
 from riposte.exchange.faults.actions import OUTCOMES, Action, RequestAction, Stale
 from riposte.exchange.faults.acts import carry_out
 from riposte.exchange.faults.answers import Reply
-from riposte.exchange.faults.deeds import KIND_OF, Act, Disconnect
+from riposte.exchange.faults.deeds import Disconnect
 from riposte.exchange.faults.held import Held, What, hold
+from riposte.exchange.faults.kinds import KIND_OF, Act
 from riposte.exchange.faults.match import NEVER_MS, Counter, RequestMatch, StreamMatch, Turns
 from riposte.exchange.faults.reading import written
 from riposte.exchange.feed import FeedEvent

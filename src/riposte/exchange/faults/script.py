@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from riposte.errors import InputError
-from riposte.exchange.faults import deeds
+from riposte.exchange.faults import kinds
 from riposte.exchange.faults.actions import REQUEST_KINDS, STREAM_KINDS, Action, Do
 from riposte.exchange.faults.match import RequestMatch, StreamMatch, Turns
 from riposte.exchange.faults.plan import FaultPlan, Rule, TimedAct
@@ -135,9 +135,9 @@ def read_action(done: Table, where: str) -> tuple[str, Action]:
     return str(kind), action
 
 
-def read_act(given: Any, where: str) -> deeds.Act:
+def read_act(given: Any, where: str) -> kinds.Act:
     """What the exchange does."""
-    return kinded(deeds.KINDS, given, where)
+    return kinded(kinds.KINDS, given, where)
 
 
 def read_timed(given: Any, where: str, now_ms: int) -> TimedAct:
@@ -150,7 +150,7 @@ def read_timed(given: Any, where: str, now_ms: int) -> TimedAct:
         at_ms += _whole(given["after_ms"], f"{where}: after_ms")
     elif "at_ms" in given:
         at_ms = _whole(given["at_ms"], f"{where}: at_ms")
-    act = kinded(deeds.KINDS, given, where, skip=("after_ms", "at_ms", "name"))
+    act = kinded(kinds.KINDS, given, where, skip=("after_ms", "at_ms", "name"))
     return TimedAct(_name(given, str(given["kind"]), where), at_ms, act)
 
 
@@ -192,6 +192,6 @@ def shown_action(kind: str, action: Action) -> dict[str, Any]:
     return {"kind": kind, **written(action)}
 
 
-def shown_act(act: deeds.Act) -> dict[str, Any]:
+def shown_act(act: kinds.Act) -> dict[str, Any]:
     """What the exchange does."""
-    return {"kind": deeds.KIND_OF[type(act)], **written(act)}
+    return {"kind": kinds.KIND_OF[type(act)], **written(act)}
