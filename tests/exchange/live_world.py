@@ -53,6 +53,15 @@ class Live:
         self.do(act)
 
 
+async def until_listening(world: Live) -> None:
+    """Until the exchange knows of a client that listens to its account."""
+    for _ in range(600):
+        if any(connection.listen_keys for connection in list(world.sim.connections)):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("nobody listens to the account")
+
+
 @contextmanager
 def live() -> Iterator[Live]:
     """Start at this very moment and run at the speed of the wall clock."""

@@ -9,7 +9,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 import pytest
-from live_world import Live, eventually, live
+from live_world import Live, eventually, live, until_listening
 from sim_world import KEY, SECRET
 
 SYMBOL = "BTC/USDT:USDT"
@@ -134,12 +134,20 @@ def test_refusals_come_with_their_codes(
         assert refused in str(said.value) or "-2019" in str(said.value)
 
 
+async def held(client: Any) -> Any:
+    """The positions as soon as there are any: the first answer may be the snapshot of none."""
+    while True:
+        rows = await client.watch_positions([SYMBOL])
+        if any(row["contracts"] for row in rows):
+            return rows
+
+
 def test_streams(world: Live) -> None:
     async def run() -> None:
         client = pointed(ccxt.pro.binanceusdm({"apiKey": KEY, "secret": SECRET}), world)
         try:
             await client.load_markets()
-            within = lambda work: asyncio.wait_for(work, 15)  # noqa: E731
+            within = lambda work: asyncio.wait_for(work, 40)  # noqa: E731
             book = await within(client.watch_order_book(SYMBOL))
             assert book["bids"][0][0] < book["asks"][0][0]
             assert (await within(client.watch_ohlcv(SYMBOL, "1m")))[-1][4] > 0
@@ -149,9 +157,10 @@ def test_streams(world: Live) -> None:
             assert (await within(client.watch_bids_asks([SYMBOL])))[SYMBOL]["bid"] > 0
             watching = asyncio.ensure_future(client.watch_orders(SYMBOL))
             balance = asyncio.ensure_future(client.watch_balance())
-            positions = asyncio.ensure_future(client.watch_positions([SYMBOL]))
+            positions = asyncio.ensure_future(held(client))
             fills = asyncio.ensure_future(client.watch_my_trades(SYMBOL))
-            await asyncio.sleep(1.0)
+            await until_listening(world)
+            await asyncio.sleep(2.0)  # each watch asks for a snapshot first
             order = await within(client.create_order_ws(SYMBOL, "market", "buy", 0.01))
             assert order["filled"] == 0.01
             assert (await within(watching))[0]["id"] == order["id"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
-from live_world import Live, live
+from live_world import Live, live, until_listening
 from sim_world import KEY, SECRET
 
 SYMBOL = "BTCUSDT"
@@ -145,7 +145,7 @@ def test_streams(world: Live) -> None:
                 assert said.get("data", said)["e"] == kind
         async with sockets.futures_user_socket() as stream:
             waiting = asyncio.ensure_future(stream.recv())
-            await asyncio.sleep(0.3)
+            await until_listening(world)
             order = await client.futures_create_order(
                 symbol=SYMBOL, side="BUY", type="MARKET", quantity=0.01
             )
