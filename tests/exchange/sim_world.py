@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
 from riposte.exchange.bars import Bar
 from riposte.exchange.clock import SteppedClock
@@ -140,8 +141,6 @@ class Client:
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         url = f"{self.url}{path}" + (f"?{query}" if query else "")
-        from yarl import URL
-
         async with self.session.request(
             method, URL(url, encoded=True), data=body or None, headers=headers
         ) as answer:

@@ -15,6 +15,7 @@ from riposte.exchange.bars import DAY_MS, FIXED_MS, INTERVALS, Bar, Candles, end
 from riposte.exchange.contract import contract_of
 from riposte.exchange.events import FundingSettled, Marked, Traded
 from riposte.exchange.feed import History
+from riposte.exchange.span import Span
 from riposte.exchange.tape import Tape
 from riposte.exchange.units import E8
 from riposte.market.instrument import instrument_for
@@ -183,9 +184,9 @@ def test_history_goes_on_without_a_seam() -> None:
         range(past[0].open_ms, bars[-1].open_ms + 1, FIXED_MS["1m"])
     )
     tape.take(FundingSettled(START + 5, "BTCUSDT", -30, price))
-    assert [f.rate_e8 for f in tape.funding("BTCUSDT", None, None, 10)] == [50, 100, -30]
-    assert [f.rate_e8 for f in tape.funding(None, START - 1, None, 1)] == [100]
-    assert [f.rate_e8 for f in tape.funding(None, None, START, 1)] == [100]
+    assert [f.rate_e8 for f in tape.funding("BTCUSDT", Span(), 10)] == [50, 100, -30]
+    assert [f.rate_e8 for f in tape.funding(None, Span(START - 1), 1)] == [100]
+    assert [f.rate_e8 for f in tape.funding(None, Span(None, START), 1)] == [100]
 
 
 @settings(max_examples=100, deadline=None)

@@ -17,9 +17,9 @@ from shapes import SHARED, differences, parsed
 from sim_world import KEY, Client, client_of, new_sim
 
 from riposte.exchange.limits import Limits
+from riposte.exchange.params import texts_of
 from riposte.exchange.simulator import Simulator
 from riposte.exchange.switches import Switches
-from riposte.exchange.wsapi import texts_of
 
 FIXTURES = SHARED / "Socket" / "UsdFutures"
 TRAILING = {"activatePrice", "priceRate"}

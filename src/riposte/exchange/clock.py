@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+NEVER_MS = 1 << 62
+"""A time that does not come."""
+
 
 class Clock(Protocol):
     """Whatever tells the exchange its time."""

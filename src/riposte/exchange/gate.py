@@ -6,7 +6,7 @@ key is looked at before the signature, the time before the signature's value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -42,15 +42,14 @@ class Counted:
 
     weight: int = 0
     orders: tuple[int, int] | None = None
-    headers: dict[str, str] = field(default_factory=dict)
 
-    def write(self) -> dict[str, str]:
-        """The headers."""
-        self.headers["X-MBX-USED-WEIGHT-1M"] = str(self.weight)
+    def headers(self) -> dict[str, str]:
+        """As headers."""
+        found = {"X-MBX-USED-WEIGHT-1M": str(self.weight)}
         if self.orders is not None:
-            self.headers["X-MBX-ORDER-COUNT-10S"] = str(self.orders[0])
-            self.headers["X-MBX-ORDER-COUNT-1M"] = str(self.orders[1])
-        return self.headers
+            found["X-MBX-ORDER-COUNT-10S"] = str(self.orders[0])
+            found["X-MBX-ORDER-COUNT-1M"] = str(self.orders[1])
+        return found
 
 
 def parameters(query: str, body: str) -> dict[str, str]:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from riposte.exchange.refusals import Refusal
+from riposte.exchange.bars import MINUTE_MS
+from riposte.exchange.refusals import TEXTS, Refusal
 
-MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000
 FIRST_BAN_MS = 2 * MINUTE_MS
 LONGEST_BAN_MS = 3 * 24 * 60 * MINUTE_MS
+BANNED = (
+    "Way too many requests; IP banned until {until}. Please use the websocket for live updates to "
+    "avoid bans."
+)
 STRIKES = 10
 """Requests after a 429, within its minute, that bring a ban."""
 
@@ -105,8 +109,7 @@ class RateLimiter:
             raise self._banned(counted, now_ms)
         raise TooManyRequests(
             429,
-            f"Too many requests; current limit of IP({address}) is {limit} requests per minute. "
-            "Please use the websocket for live updates to avoid polling the API.",
+            TEXTS[-1003].format(ip=address, limit=limit),
             (MINUTE_MS - now_ms % MINUTE_MS + 999) // 1000,
         )
 
@@ -121,8 +124,7 @@ class RateLimiter:
         until = counted.banned_until_ms
         return TooManyRequests(
             418,
-            f"Way too many requests; IP banned until {until}. Please use the websocket for live "
-            "updates to avoid bans.",
+            BANNED.format(until=until),
             (until - now_ms + 999) // 1000,
         )
 
@@ -137,7 +139,3 @@ class RateLimiter:
         if minute > self.limits.orders_per_minute:
             raise Refusal(-1015, limit=self.limits.orders_per_minute, interval="1 MINUTE")
         return ten, minute
-
-    def used(self, address: str, now_ms: int) -> int:
-        """The weight an address has used in this minute."""
-        return self._addresses.setdefault(address, _Address()).minute.count(now_ms, 0)

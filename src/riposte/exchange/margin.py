@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from riposte.exchange.contract import Contract
 from riposte.exchange.ledger import cross_wallet_e8, settings_of
@@ -18,6 +19,30 @@ from riposte.exchange.units import E8, PPM, rounded_ratio
 Marks = Mapping[str, int]
 """Mark price of each symbol, USDT e8."""
 SIDES: tuple[PositionSide, ...] = ("BOTH", "LONG", "SHORT")
+
+
+class Held(Protocol):
+    """A position, or its values at a moment."""
+
+    @property
+    def quantity(self) -> int:
+        """Steps, signed."""
+        ...
+
+    @property
+    def cost_e8(self) -> int:
+        """Signed notional at entry."""
+        ...
+
+    @property
+    def fees_e8(self) -> int:
+        """Fees paid since it was opened."""
+        ...
+
+    @property
+    def step_e8(self) -> int:
+        """Coins of a step."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +151,20 @@ def view(account: Account, contracts: Mapping[str, Contract], marks: Marks) -> A
     )
 
 
-def entry_price_e8(position: Position) -> int:
+def entry_price_e8(position: Held) -> int:
     """Average entry price, rounded; 0 without a position."""
     if not position.quantity:
         return 0
-    quantity = abs(position.quantity) * position.contract.step_e8
-    return rounded_ratio(abs(position.cost_e8), E8, quantity)
+    return rounded_ratio(abs(position.cost_e8), E8, abs(position.quantity) * position.step_e8)
 
 
-def break_even_e8(position: Position) -> int:
+def break_even_e8(position: Held) -> int:
     """The price at which closing returns what was paid in fees too."""
     if not position.quantity:
         return 0
-    quantity = abs(position.quantity) * position.contract.step_e8
     sign = 1 if position.quantity > 0 else -1
-    return rounded_ratio(abs(position.cost_e8) + sign * position.fees_e8, E8, quantity)
+    cost = abs(position.cost_e8) + sign * position.fees_e8
+    return rounded_ratio(cost, E8, abs(position.quantity) * position.step_e8)
 
 
 def liquidation_price_e8(account: Account, position: Position, marks: Marks) -> int:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Any, Literal, cast
+
+import orjson
 
 from riposte.exchange.records import OrderSide, PositionSide, WorkingType
 from riposte.exchange.refusals import Refusal
+from riposte.exchange.span import Span
 from riposte.exchange.units import PPM, parse_e8
 
 LAST_MS = 253_402_300_799_999
+
+
+def texts_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values of a JSON object as the texts they would have come as; null counts as not sent."""
+    return {name: _text(value) for name, value in values.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else orjson.dumps(value).decode()
 
 
 class Params:
@@ -72,12 +88,12 @@ class Params:
         value = self.integer(name, -1, least=0, most=LAST_MS)
         return None if value < 0 else value
 
-    def span(self) -> tuple[int | None, int | None]:
+    def span(self) -> Span:
         """``startTime`` and ``endTime``; -1023 if they are the wrong way round."""
         start, end = self.time("startTime"), self.time("endTime")
         if start is not None and end is not None and start > end:
             raise Refusal(-1023)
-        return start, end
+        return Span(start, end)
 
     def limit(self, default: int, most: int) -> int:
         """``limit`` from 1 to ``most`` (more counts as ``most``)."""

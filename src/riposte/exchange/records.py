@@ -147,6 +147,11 @@ class Position:
     """Fees paid since it was opened; moves the break-even price."""
     updated_ms: int = 0
 
+    @property
+    def step_e8(self) -> int:
+        """Coins of a step."""
+        return self.contract.step_e8
+
 
 @dataclass(slots=True)
 class SymbolSettings:

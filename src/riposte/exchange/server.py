@@ -29,7 +29,7 @@ from riposte.exchange.streams.sockets import Sockets
 
 AT_ONCE = 500
 """Feed events between two looks at the sockets."""
-IDLE_S = 0.05
+PAUSE_S = 0.002
 BODY_BYTES = 1 << 20
 
 
@@ -49,25 +49,30 @@ def answer(sim: Simulator, request: Request) -> Answer:
     """Carry a request out, whole or not at all."""
     counted = Counted()
     try:
-        body, status = _carried_out(sim, request, counted), 200
+        body = _carried_out(sim, request, counted)
     except Refusal as refusal:
-        body, status = refusal.body, refusal.status
-        if isinstance(refusal, TooManyRequests):
-            counted.headers["Retry-After"] = str(refusal.retry_after_s)
-    return Answer(status, orjson.dumps(body), counted.write())
+        return refused(refusal, counted.headers())
+    return Answer(200, orjson.dumps(body), counted.headers())
 
 
-def stand_in(sim: Simulator, request: Request, reply: Reply) -> Answer:
+def refused(refusal: Refusal, headers: dict[str, str]) -> Answer:
+    """A refusal as it goes out."""
+    if isinstance(refusal, TooManyRequests):
+        headers = headers | {"Retry-After": str(refusal.retry_after_s)}
+    return Answer(refusal.status, orjson.dumps(refusal.body), headers)
+
+
+def stand_in(sim: Simulator, request: Request, values: dict[str, str], reply: Reply) -> Answer:
     """A reply instead of carrying the request out; it is weighed, and a ban goes before."""
     counted = Counted()
     endpoint = TABLE.get((request.method, request.path))
-    weight = endpoint.weigh(Params(values_of(request))) if endpoint is not None else 0
+    weight = endpoint.weigh(Params(values)) if endpoint is not None else 0
     try:
         counted.weight = sim.limiter.weigh(request.address, weight, sim.exchange.now_ms)
     except TooManyRequests as refusal:
-        headers = {"Retry-After": str(refusal.retry_after_s)}
-        return Answer(refusal.status, orjson.dumps(refusal.body), headers)
-    return Answer(reply.status, reply.body, counted.write() | reply.headers, reply.content_type)
+        return refused(refusal, {})
+    headers = counted.headers() | reply.headers
+    return Answer(reply.status, reply.body, headers, reply.content_type)
 
 
 def values_of(request: Request) -> dict[str, str]:
@@ -88,7 +93,7 @@ async def spoiled(sim: Simulator, request: Request) -> Answer | Lose:
     if planned.lost is not None:
         return planned.lost
     instead = planned.instead
-    given = answer(sim, request) if instead is None else stand_in(sim, request, instead)
+    given = answer(sim, request) if instead is None else stand_in(sim, request, values, instead)
     left = await planned.after(Reply(given.status, given.body, given.content_type, given.headers))
     if isinstance(left, Lose):
         return left
@@ -141,7 +146,7 @@ def application(sim: Simulator, rules: Rules | None = None) -> web.Application:
         try:
             said = await spoiled(sim, await request_of(request))
         except Refusal as refusal:
-            said = Answer(refusal.status, orjson.dumps(refusal.body), {})
+            said = refused(refusal, {})
         if isinstance(said, Lose):
             return hang_up(request, said)
         if said.cut:
@@ -166,7 +171,7 @@ async def keep_time(sim: Simulator) -> None:
     """Let time pass, for ever."""
     while True:
         done = sim.pump(AT_ONCE)
-        await asyncio.sleep(min(IDLE_S, 0.002) if done else 0)
+        await asyncio.sleep(PAUSE_S if done else 0)
 
 
 @asynccontextmanager

@@ -8,12 +8,12 @@ the clock, and a run is the same every time.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from riposte.errors import InputError
 from riposte.exchange.bars import FIXED_MS
-from riposte.exchange.clock import Clock
+from riposte.exchange.clock import NEVER_MS, Clock
 from riposte.exchange.core import INSURANCE_E8, Exchange
 from riposte.exchange.feed import Feed, FeedEvent
 from riposte.exchange.journal import Journal
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from riposte.exchange.faults.plan import FaultPlan
 
 SAMPLE_MS = FIXED_MS["5m"]
-NEVER_MS = 1 << 62
 
 
 class Simulator:
@@ -92,18 +91,17 @@ class Simulator:
         key: str = "",
         secret: str = "",
         public_pem: str = "",
-        make: Callable[[int], str] = secrets.token_hex,
     ) -> ApiKey:
         """An API key of an account: with a ``secret`` (made up if not given) or a public key.
 
         Raises:
             InputError: if the key exists already, or the PEM text is no public key.
         """
-        name = key or make(32)
+        name = key or secrets.token_hex(32)
         if name in self.keys:
             raise InputError("there is an API key of this name already")
         public = public_key(public_pem) if public_pem else None
-        held = b"" if public else (secret or make(32)).encode()
+        held = b"" if public else (secret or secrets.token_hex(32)).encode()
         made = ApiKey(name, account, held, public, created_ms=self.exchange.now_ms)
         self.keys[name] = made
         return made

@@ -16,6 +16,7 @@ from riposte.exchange.contract import Contract
 from riposte.exchange.events import Event, FundingSettled, Marked, Traded
 from riposte.exchange.feed import History
 from riposte.exchange.records import Account
+from riposte.exchange.span import Span
 from riposte.exchange.units import E8, rounded_ratio
 
 KEPT_TRADES = 50_000
@@ -248,36 +249,24 @@ class Tape:
             return
         tape.samples.append(sample_of(tape.contract, slot, accounts, outside, mark_e8))
 
-    def funding(
-        self, symbol: str | None, start_ms: int | None, end_ms: int | None, limit: int
-    ) -> list[Funding]:
-        """Settlements from ``start_ms`` to ``end_ms``: the first after a start, else the last."""
+    def funding(self, symbol: str | None, span: Span, limit: int) -> Sequence[Funding]:
+        """Settlements in a span of time: the first after a start, else the last."""
         tapes = self.symbols.values() if symbol is None else [self.symbols[symbol]]
         rows = sorted(
-            (
-                row
-                for tape in tapes
-                for row in tape.funding
-                if (start_ms is None or row.time_ms >= start_ms)
-                and (end_ms is None or row.time_ms <= end_ms)
-            ),
+            (row for tape in tapes for row in tape.funding if row.time_ms in span),
             key=lambda row: row.time_ms,
         )
-        return rows[:limit] if start_ms is not None else rows[-limit:]
+        return span.page(rows, limit)
 
-    def samples(
-        self, symbol: str, period: str, start_ms: int | None, end_ms: int | None, limit: int
-    ) -> list[Sample]:
+    def samples(self, symbol: str, period: str, span: Span, limit: int) -> Sequence[Sample]:
         """Samples at the ends of a period."""
         length = FIXED_MS[period]
         rows = [
             row
             for row in self.symbols[symbol].samples
-            if row.time_ms % length == 0
-            and (start_ms is None or row.time_ms >= start_ms)
-            and (end_ms is None or row.time_ms <= end_ms)
+            if row.time_ms % length == 0 and row.time_ms in span
         ]
-        return rows[:limit] if start_ms is not None else rows[-limit:]
+        return span.page(rows, limit)
 
 
 def sample_of(

@@ -22,7 +22,7 @@ from riposte.exchange.faults.requests import as_error, plan_for
 from riposte.exchange.faults.wires import hang_up
 from riposte.exchange.gate import Counted, Request, authorize, known_key, permit
 from riposte.exchange.keys import ApiKey
-from riposte.exchange.params import Params
+from riposte.exchange.params import Params, texts_of
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.endpoint import Call, Endpoint
 from riposte.exchange.rest.table import TABLE
@@ -89,19 +89,6 @@ class Session:
             "returnRateLimits": True,
             "serverTime": now,
         }
-
-
-def texts_of(values: dict[str, Any]) -> dict[str, str]:
-    """Parameters as texts, as they are signed; what was sent as null counts as not sent."""
-    return {name: _text(value) for name, value in values.items() if value is not None}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) else orjson.dumps(value).decode()
 
 
 def answer(session: Session, raw: str) -> bytes:

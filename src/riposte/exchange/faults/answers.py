@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from riposte.exchange.limits import BANNED
 from riposte.exchange.refusals import TEXTS
 
 JSON = "application/json"
@@ -43,10 +44,6 @@ def page(status: int, title: str) -> Reply:
 
 
 _LIMIT = TEXTS[-1003].format(ip="127.0.0.1", limit=2400)
-_BANNED = (
-    "Way too many requests; IP banned until {until}. Please use the websocket for live updates to "
-    "avoid bans."
-)
 
 ANSWERS: dict[str, Reply] = {
     "unknown": said(503, UNKNOWN),
@@ -56,7 +53,7 @@ ANSWERS: dict[str, Reply] = {
     "timeout": said(408, TEXTS[-1007], -1007),
     "bus": said(503, TEXTS[-1006], -1006),
     "too-many-requests": said(429, _LIMIT, -1003, 30),
-    "banned": said(418, _BANNED, -1003, 120),
+    "banned": said(418, BANNED, -1003, 120),
     "too-many-orders": said(429, TEXTS[-1015].format(limit=300, interval="10 SECOND"), -1015),
     "firewall": page(403, "Forbidden"),
     "server-error": page(500, "Internal Server Error"),

@@ -9,11 +9,10 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from riposte.errors import InputError
+from riposte.exchange.clock import NEVER_MS
 from riposte.exchange.faults.actions import at_least
 from riposte.exchange.faults.reading import Amount
 from riposte.exchange.units import E8
-
-NEVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from riposte.errors import InputError
 from riposte.exchange.book import Book
+from riposte.exchange.clock import NEVER_MS
 from riposte.exchange.faults.actions import OUTCOMES, Action, RequestAction, Stale
 from riposte.exchange.faults.acts import carry_out
 from riposte.exchange.faults.answers import Reply
 from riposte.exchange.faults.deeds import Disconnect
 from riposte.exchange.faults.held import Held, What, hold
 from riposte.exchange.faults.kinds import KIND_OF, Act
-from riposte.exchange.faults.match import NEVER_MS, Counter, RequestMatch, StreamMatch, Turns
+from riposte.exchange.faults.match import Counter, RequestMatch, StreamMatch, Turns
 from riposte.exchange.faults.reading import written
 from riposte.exchange.feed import FeedEvent
 from riposte.exchange.journal import Journal

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from riposte.exchange.bars import WEEK_MS
 from riposte.exchange.records import Position
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.endpoint import Call, Endpoint
+from riposte.exchange.span import Span
 from riposte.exchange.units import E8, show_trimmed
 from riposte.exchange.wire import account as wire
 
 DONE = {"code": 200, "msg": "success"}
-WEEK_MS = 7 * 86_400_000
 
 
 def account_v3(call: Call) -> Any:
@@ -68,18 +69,17 @@ def income(call: Call) -> Any:
     """``GET income``: the last seven days unless asked for otherwise."""
     symbol = call.symbol if call.params.text("symbol") else ""
     kind = call.params.text("incomeType").upper()
-    start, end = call.params.span()
+    span = call.params.span()
     page = call.params.integer("page", 1, least=1)
     limit = call.params.limit(100, 1000)
-    if start is None and end is None:
-        start = call.sim.exchange.now_ms - WEEK_MS
+    if span == Span():
+        span = Span(call.sim.exchange.now_ms - WEEK_MS)
     rows = [
         row
         for row in call.caller.income
         if (not symbol or row.symbol == symbol)
         and (not kind or row.kind == kind)
-        and (start is None or row.time_ms >= start)
-        and (end is None or row.time_ms <= end)
+        and row.time_ms in span
     ]
     return [wire.income(row) for row in rows[(page - 1) * limit :][:limit]]
 
@@ -135,14 +135,11 @@ def position_margin(call: Call) -> Any:
 def margin_history(call: Call) -> Any:
     """``GET positionMargin/history``."""
     symbol, kind = call.symbol, call.params.integer("type", least=0, most=2)
-    start, end = call.params.span()
+    span = call.params.span()
     rows = [
         row
         for row in call.caller.margin_changes
-        if row[1] == symbol
-        and kind in (0, row[4])
-        and (start is None or row[0] >= start)
-        and (end is None or row[0] <= end)
+        if row[1] == symbol and kind in (0, row[4]) and row[0] in span
     ]
     return [wire.margin_change(row) for row in rows[-call.params.limit(500, 500) :]]
 

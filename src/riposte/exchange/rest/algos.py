@@ -85,18 +85,15 @@ def open_algos(call: Call) -> Any:
 def all_algos(call: Call) -> Any:
     """``GET allAlgoOrders``."""
     symbol, first = call.symbol, call.params.integer("algoId", least=0)
-    start, end = call.params.span()
+    span = call.params.span()
     page = call.params.integer("page", 0, least=0)
     limit = call.params.limit(500, 1000)
     rows: list[AlgoOrder] = [
         algo
         for algo in call.caller.algos.values()
-        if algo.contract.symbol == symbol
-        and algo.algo_id >= first
-        and (start is None or algo.created_ms >= start)
-        and (end is None or algo.created_ms <= end)
+        if algo.contract.symbol == symbol and algo.algo_id >= first and algo.created_ms in span
     ]
-    chosen = rows[page * limit :][:limit] if first or start is not None or page else rows[-limit:]
+    chosen = span.page(rows[page * limit :], limit, first=bool(first or page))
     return [wire.algo_query(algo) for algo in chosen]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from riposte.exchange.bars import DAY_MS
 from riposte.exchange.records import Order
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.endpoint import Call, Endpoint
@@ -12,7 +13,6 @@ from riposte.exchange.rest.trading import order_ids
 from riposte.exchange.units import E8, rounded_ratio
 from riposte.exchange.wire import orders as wire
 
-DAY_MS = 86_400_000
 KEPT_MS = 90 * DAY_MS
 KEPT_UNFILLED_MS = 3 * DAY_MS
 
@@ -50,19 +50,16 @@ def open_orders(call: Call) -> Any:
 def all_orders(call: Call) -> Any:
     """``GET allOrders``."""
     symbol, first = call.symbol, call.params.integer("orderId", least=0)
-    start, end = call.params.span()
-    limit = call.params.limit(500, 1000)
+    span, limit = call.params.span(), call.params.limit(500, 1000)
     rows = [
         order
         for order in call.caller.orders.values()
         if order.contract.symbol == symbol
         and order.order_id >= first
-        and (start is None or order.created_ms >= start)
-        and (end is None or order.created_ms <= end)
+        and order.created_ms in span
         and not _forgotten(call, order)
     ]
-    rows = rows[:limit] if first or start is not None else rows[-limit:]
-    return [wire.order_query(order) for order in rows]
+    return [wire.order_query(order) for order in span.page(rows, limit, first=bool(first))]
 
 
 def amendments(call: Call) -> Any:
@@ -82,7 +79,7 @@ def amendments(call: Call) -> Any:
 def user_trades(call: Call) -> Any:
     """``GET userTrades``: at most seven days."""
     symbol = call.symbol
-    start, end = call.params.span()
+    span = start, end = call.params.span()
     if start is not None and end is not None and end - start > 7 * DAY_MS:
         raise Refusal(-1127, hours=7 * 24)
     order_id = call.params.integer("orderId", least=0)
@@ -94,11 +91,10 @@ def user_trades(call: Call) -> Any:
         if fill.symbol == symbol
         and (not order_id or fill.order_id == order_id)
         and fill.trade_id >= first
-        and (start is None or fill.time_ms >= start)
-        and (end is None or fill.time_ms <= end)
+        and fill.time_ms in span
     ]
-    rows = rows[:limit] if first or start is not None else rows[-limit:]
-    return [wire.user_trade(call.caller, fill) for fill in rows]
+    shown = span.page(rows, limit, first=bool(first))
+    return [wire.user_trade(call.caller, fill) for fill in shown]
 
 
 def forced_orders(call: Call) -> Any:
@@ -110,15 +106,14 @@ def forced_orders(call: Call) -> Any:
     )
     if prefix is None:
         raise Refusal(-1130, name="autoCloseType")
-    start, end = call.params.span()
+    span = call.params.span()
     rows = [
         order
         for order in call.caller.orders.values()
         if order.type == "LIQUIDATION"
         and order.contract.symbol in symbols
         and order.client_order_id.startswith(prefix)
-        and (start is None or order.created_ms >= start)
-        and (end is None or order.created_ms <= end)
+        and order.created_ms in span
     ]
     return [wire.forced_order(order) for order in rows[-call.params.limit(50, 100) :]]
 

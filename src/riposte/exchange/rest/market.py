@@ -64,18 +64,16 @@ def agg_trades(call: Call) -> Any:
     symbol = call.symbol
     limit = call.params.limit(500, 1000)
     first = call.params.integer("fromId", -1)
-    start, end = call.params.span()
+    span = start, end = call.params.span()
     if start is not None and end is not None and end - start > bars.HOUR_MS:
         raise Refusal(-4105)
     rows = [
         row
         for row in call.sim.tape.symbols[symbol].agg_trades
-        if row.agg_id >= first
-        and (start is None or row.time_ms >= start)
-        and (end is None or row.time_ms <= end)
+        if row.agg_id >= first and row.time_ms in span
     ]
-    rows = rows[:limit] if first >= 0 or start is not None else rows[-limit:]
-    return [wire.agg_trade(row, call.sim.exchange.contracts[symbol]) for row in rows]
+    shown = call.sim.exchange.contracts[symbol]
+    return [wire.agg_trade(row, shown) for row in span.page(rows, limit, first=first >= 0)]
 
 
 def interval_of(params: Params) -> str:
@@ -103,19 +101,25 @@ def klines(call: Call) -> Any:
     return [wire.kline(bar, interval, shown) for bar in rows]
 
 
-def _pair(call: Call) -> str:
+def pair_of(call: Call) -> str:
+    """``pair`` (-4144)."""
     name = call.params.needed("pair").upper()
     if name not in call.sim.exchange.contracts:
         raise Refusal(-4144)
     return name
 
 
-def continuous_klines(call: Call) -> Any:
-    """Candles of the perpetual contract of a pair."""
-    pair = _pair(call)
-    kind = call.params.needed("contractType").upper()
+def contract_type_of(params: Params) -> str:
+    """``contractType`` (-4104); only perpetual contracts are traded here."""
+    kind = params.needed("contractType").upper()
     if kind not in ("PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"):
         raise Refusal(-4104)
+    return kind
+
+
+def continuous_klines(call: Call) -> Any:
+    """Candles of the perpetual contract of a pair."""
+    pair, kind = pair_of(call), contract_type_of(call.params)
     rows, interval = _bars(call, "trade", pair)
     if kind != "PERPETUAL":
         return []
@@ -131,7 +135,7 @@ def mark_klines(call: Call) -> Any:
 
 def index_klines(call: Call) -> Any:
     """Candles of the index price of a pair."""
-    rows, interval = _bars(call, "index", _pair(call))
+    rows, interval = _bars(call, "index", pair_of(call))
     return [wire.price_kline(bar, interval) for bar in rows]
 
 
@@ -149,8 +153,8 @@ def premium_index(call: Call) -> Any:
 def funding_rate(call: Call) -> Any:
     """Settlements of the past."""
     symbol = call.symbol if call.params.text("symbol") else None
-    start, end = call.params.span()
-    rows = call.sim.tape.funding(symbol, start, end, call.params.limit(100, 1000))
+    span = call.params.span()
+    rows = call.sim.tape.funding(symbol, span, call.params.limit(100, 1000))
     return [wire.funding(row) for row in rows]
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from riposte.exchange.params import Params
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.endpoint import Call, Endpoint
+from riposte.exchange.rest.market import contract_type_of, pair_of
 from riposte.exchange.tape import PERIODS, Sample
 from riposte.exchange.wire import market as wire
 
 
-def _samples(call: Call) -> tuple[str, list[Sample]]:
-    symbol = call.symbol
-    period = call.params.needed("period")
+def _period(params: Params) -> str:
+    period = params.needed("period")
     if period not in PERIODS:
         raise Refusal(-1130, name="period")
-    start, end = call.params.span()
-    rows = call.sim.tape.samples(symbol, period, start, end, call.params.limit(30, 500))
-    return symbol, rows
+    return period
+
+
+def _samples(call: Call) -> tuple[str, Sequence[Sample]]:
+    symbol, period, span = call.symbol, _period(call.params), call.params.span()
+    return symbol, call.sim.tape.samples(symbol, period, span, call.params.limit(30, 500))
 
 
 def open_interest(call: Call) -> Any:
@@ -41,10 +46,7 @@ def position_ratio(call: Call) -> Any:
 
 def taker_volume(call: Call) -> Any:
     """What takers bought and sold."""
-    symbol = call.symbol
-    period = call.params.needed("period")
-    if period not in PERIODS:
-        raise Refusal(-1130, name="period")
+    symbol, period = call.symbol, _period(call.params)
     start, end = call.params.span()
     candles = call.sim.tape.symbols[symbol].candles["trade"]
     candles.roll(call.sim.exchange.now_ms)
@@ -54,15 +56,7 @@ def taker_volume(call: Call) -> Any:
 
 def basis(call: Call) -> Any:
     """Futures price against index price."""
-    pair = call.params.needed("pair").upper()
-    if pair not in call.sim.exchange.contracts:
-        raise Refusal(-4144)
-    kind = call.params.needed("contractType").upper()
-    if kind not in ("PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"):
-        raise Refusal(-4104)
-    period = call.params.needed("period")
-    if period not in PERIODS:
-        raise Refusal(-1130, name="period")
+    pair, kind, period = pair_of(call), contract_type_of(call.params), _period(call.params)
     start, end = call.params.span()
     limit = call.params.limit(30, 500)
     if kind != "PERPETUAL":

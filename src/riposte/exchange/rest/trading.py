@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from riposte.exchange.params import Params
+from riposte.exchange.params import Params, texts_of
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.requests import Amendment, NewOrder
 from riposte.exchange.rest.endpoint import Call, Endpoint
@@ -143,13 +143,7 @@ def _listed(params: Params, name: str) -> list[Any]:
 def _texts(row: Any) -> Params:
     if not isinstance(row, dict):
         raise Refusal(-1130, name="batchOrders")
-    return Params({str(k): _text(v) for k, v in row.items() if v is not None})
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
+    return Params(texts_of(row))
 
 
 def place_batch(call: Call) -> Any:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, web
 
+from riposte.exchange.bars import DAY_MS
+from riposte.exchange.clock import NEVER_MS
 from riposte.exchange.streams.faulty import StreamAction
 from riposte.exchange.streams.frames import BINARY, TEXT, Message, combined, frame
 from riposte.exchange.streams.names import Route, StreamName, parse_stream
@@ -15,14 +18,12 @@ from riposte.exchange.streams.names import Route, StreamName, parse_stream
 if TYPE_CHECKING:
     from riposte.exchange.simulator import Simulator
 
-FOR_EVER_MS = 1 << 62
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The exchange's rules for connections ("Connect", Binance USD-M WebSocket market streams)."""
 
-    life_ms: int = 24 * 3_600_000
+    life_ms: int = DAY_MS
     """By the exchange's time."""
     ping_s: float = 180.0
     pong_s: float = 600.0
@@ -53,6 +54,8 @@ class Connection:
         """What was subscribed, in order; None: acknowledged, but nothing comes."""
         self.listen_keys: dict[str, None] = {}
         self.deaf_until_ms = 0
+        self.pinged_s = self.ponged_s = time.monotonic()
+        """When it was last pinged, and last answered; by the wall clock."""
         self._socket, self._transport = socket, transport
         self._loop = asyncio.get_running_loop()
         self._out: list[bytes] = []
@@ -159,12 +162,18 @@ class Connection:
     def deafen(self, length_ms: int) -> None:
         """Say nothing for a while (0: for ever), as a dead peer does whose socket is still open."""
         now = self.sim.exchange.now_ms
-        self.deaf_until_ms = now + length_ms if length_ms else FOR_EVER_MS
+        self.deaf_until_ms = now + length_ms if length_ms else NEVER_MS
 
     @property
     def deaf(self) -> bool:
         """Whether it says nothing now, not even pong."""
         return self.sim.exchange.now_ms < self.deaf_until_ms
+
+    async def ping(self, now_ms: int, now_s: float) -> None:
+        """Ask whether the client is still there."""
+        self.pinged_s = now_s
+        if not self._socket.closed:
+            await self._socket.ping(str(now_ms).encode())
 
     def close(self, code: int, reason: str = "") -> None:
         """Close after what has been said so far; a client that reads nothing is cut off."""

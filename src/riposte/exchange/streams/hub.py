@@ -143,7 +143,7 @@ class Hub:
             if symbol is not None:
                 for held in self._hearing.get((type(event), symbol), ()):
                     held.channel.hear(event)
-            elif self._users and isinstance(event, _OF_ACCOUNT):
+            elif self._users and isinstance(event, AccountEvent):
                 self._tell_account(event, now_ms)
         if events:
             for held in self._untimed:
@@ -192,5 +192,4 @@ def _symbol_of(event: Event) -> str | None:
     return None
 
 
-_OF_ACCOUNT = (OrderChanged, AccountChanged, AlgoChanged, ConfigChanged, MarginCalled)
 _PUBLIC = (LevelChanged, Traded, Marked, FundingSettled, ContractChanged)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from riposte.exchange.bars import HOUR_MS
+from riposte.exchange.clock import NEVER_MS
 from riposte.exchange.records import Account
 from riposte.exchange.refusals import Refusal
 
-LIFE_MS = 60 * 60_000
-NEVER_MS = 1 << 62
+LIFE_MS = HOUR_MS
 
 
 @dataclass(slots=True)

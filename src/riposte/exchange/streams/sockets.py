@@ -32,9 +32,6 @@ class Sockets:
 
     def __init__(self, sim: Simulator, rules: Rules | None = None) -> None:
         self._sim, self._rules = sim, rules or Rules()
-        self._pongs: dict[Connection, float] = {}
-        self._pinged: dict[Connection, float] = {}
-        self._sockets: dict[Connection, web.WebSocketResponse] = {}
         self._noisy: dict[str, int] = {}
         """How often an address was cut off for sending too much."""
 
@@ -67,13 +64,10 @@ class Sockets:
         rules = self._rules
         if now_ms - connection.opened_ms >= rules.life_ms:
             connection.close(WSCloseCode.GOING_AWAY, "24 hours")
-        elif now_s - self._pongs[connection] >= rules.pong_s:
+        elif now_s - connection.ponged_s >= rules.pong_s:
             connection.close(WSCloseCode.POLICY_VIOLATION, "no pong")
-        elif now_s - self._pinged[connection] >= rules.ping_s and not connection.deaf:
-            self._pinged[connection] = now_s
-            socket = self._sockets[connection]
-            if not socket.closed:
-                await socket.ping(str(now_ms).encode())
+        elif now_s - connection.pinged_s >= rules.ping_s and not connection.deaf:
+            await connection.ping(now_ms, now_s)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         sim = self._sim
@@ -92,26 +86,16 @@ class Sockets:
         transport = cast(asyncio.Transport, request.transport)
         is_combined = parts[1 if route == "legacy" else 2] == "stream"
         connection = Connection(sim, route, socket, transport, self._rules, is_combined=is_combined)
-        self._enter(connection, socket)
+        sim.connections[connection] = None
         try:
             for name in _named(request):
                 connection.subscribe(name)
             await self._serve(connection, socket, request.remote or "")
         finally:
-            self._forget(connection)
+            connection.leave_all()
+            sim.connections.pop(connection, None)
             await connection.closed()
         return socket
-
-    def _enter(self, connection: Connection, socket: web.WebSocketResponse) -> None:
-        self._sim.connections[connection] = None
-        self._pongs[connection] = self._pinged[connection] = time.monotonic()
-        self._sockets[connection] = socket
-
-    def _forget(self, connection: Connection) -> None:
-        connection.leave_all()
-        self._sim.connections.pop(connection, None)
-        for table in (self._pongs, self._pinged, self._sockets):
-            table.pop(connection, None)
 
     async def _serve(
         self, connection: Connection, socket: web.WebSocketResponse, address: str
@@ -135,7 +119,7 @@ class Sockets:
         if message.type is WSMsgType.PING and not connection.deaf:
             await socket.pong(message.data)
         elif message.type is WSMsgType.PONG:
-            self._pongs[connection] = now
+            connection.ponged_s = now
         elif message.type is WSMsgType.TEXT:
             connection.say(answer(connection, message.data))
         elif message.type is WSMsgType.BINARY:

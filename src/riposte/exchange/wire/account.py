@@ -6,7 +6,7 @@ from typing import Any
 
 from riposte.exchange import margin
 from riposte.exchange.contract import Contract
-from riposte.exchange.ledger import cross_wallet_e8, settings_of
+from riposte.exchange.ledger import settings_of
 from riposte.exchange.records import Account, Income, Position, PositionSide
 from riposte.exchange.state import State
 from riposte.exchange.units import E8, PPM, show_e8, show_trimmed
@@ -290,8 +290,3 @@ def adl_quantiles(state: State, account: Account, contract: Contract) -> Json:
             holders = state.accounts.values()
             shown[side] = margin.adl_quantile(account, position, holders, state.mark_e8)
     return {"symbol": contract.symbol, "adlQuantile": shown}
-
-
-def cross_wallet(account: Account) -> str:
-    """The cross wallet as events show it."""
-    return show_e8(cross_wallet_e8(account))

@@ -193,18 +193,25 @@ def price_kline(bar: Bar, interval: str) -> list[Any]:
     return [bar.open_ms, *prices, "0", ending(interval, bar.open_ms), "0", bar.count, "0", "0", "0"]
 
 
-def ticker(symbol: str, day: Ticker | None, shown: Contract, now_ms: int) -> Json:
-    """``GET /fapi/v1/ticker/24hr``; all zero before the first trade."""
-    day = day or Ticker(0, 0, 0, 0, 0, 0, 0, 0, now_ms, now_ms, -1, -1)
+def day_change(day: Ticker, shown: Contract) -> tuple[str, str, str]:
+    """Change of the price, the same in percent, and the average weighted by volume."""
     change = day.last_e8 - day.open_e8
     percent = rounded_ratio(change * 100, E8, day.open_e8) if day.open_e8 else 0
     average = rounded_ratio(day.quote_e8, E8, day.volume_e8) if day.volume_e8 else 0
     places = shown.price_decimals
+    return show_e8(change, places), show_e8(percent, 3), show_e8(average, places)
+
+
+def ticker(symbol: str, day: Ticker | None, shown: Contract, now_ms: int) -> Json:
+    """``GET /fapi/v1/ticker/24hr``; all zero before the first trade."""
+    day = day or Ticker(0, 0, 0, 0, 0, 0, 0, 0, now_ms, now_ms, -1, -1)
+    change, percent, average = day_change(day, shown)
+    places = shown.price_decimals
     return {
         "symbol": symbol,
-        "priceChange": show_e8(change, places),
-        "priceChangePercent": show_e8(percent, 3),
-        "weightedAvgPrice": show_e8(average, places),
+        "priceChange": change,
+        "priceChangePercent": percent,
+        "weightedAvgPrice": average,
         "lastPrice": show_e8(day.last_e8, places),
         "lastQty": shown.quantity(day.last_steps),
         "openPrice": show_e8(day.open_e8, places),

@@ -13,7 +13,7 @@ from riposte.exchange.book import Book
 from riposte.exchange.contract import Contract
 from riposte.exchange.events import Liquidated, Marked, Traded
 from riposte.exchange.tape import AggTrade, Ticker
-from riposte.exchange.units import E8, PPM, rounded_ratio, show_e8, show_trimmed
+from riposte.exchange.units import E8, PPM, show_e8, show_trimmed
 from riposte.exchange.wire import market
 from riposte.exchange.wire.orders import Json, average_price
 
@@ -167,14 +167,13 @@ def mini_ticker(shown: Contract, day: Ticker, now_ms: int) -> Json:
 
 def ticker(shown: Contract, day: Ticker, now_ms: int) -> Json:
     """The last 24 hours."""
-    change = day.last_e8 - day.open_e8
-    average = rounded_ratio(day.quote_e8, E8, day.volume_e8) if day.volume_e8 else 0
+    change, percent, average = market.day_change(day, shown)
     said = mini_ticker(shown, day, now_ms)
     return said | {
         "e": "24hrTicker",
-        "p": show_e8(change, shown.price_decimals),
-        "P": show_e8(rounded_ratio(change * 100, E8, day.open_e8) if day.open_e8 else 0, 3),
-        "w": show_e8(average, shown.price_decimals),
+        "p": change,
+        "P": percent,
+        "w": average,
         "Q": shown.quantity(day.last_steps),
         "O": day.open_ms,
         "C": day.close_ms,

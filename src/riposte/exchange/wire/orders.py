@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from riposte.exchange.contract import Contract
 from riposte.exchange.records import Account, AlgoOrder, Fill, Order
 from riposte.exchange.switches import Switches
 from riposte.exchange.units import E8, rounded_ratio, show_e8, show_trimmed
@@ -11,13 +12,20 @@ from riposte.exchange.units import E8, rounded_ratio, show_e8, show_trimmed
 Json = dict[str, Any]
 
 
+def mean_price(contract: Contract, executed: int, quote_e8: int) -> str:
+    """Average price of what was executed, with a place more than a price has; 0 of nothing."""
+    value = rounded_ratio(quote_e8, E8, executed * contract.step_e8) if executed else 0
+    return show_e8(value, contract.price_decimals + 1)
+
+
 def average_price(order: Order) -> str:
     """Average price of the fills, as an order answer writes it."""
-    contract = order.contract
-    if not order.executed:
-        return show_e8(0, contract.price_decimals + 1)
-    value = rounded_ratio(order.executed_quote_e8, E8, order.executed * contract.step_e8)
-    return show_e8(value, contract.price_decimals + 1)
+    return mean_price(order.contract, order.executed, order.executed_quote_e8)
+
+
+def percent(ppm: int) -> str:
+    """A rate as a percentage: ``0.5``."""
+    return show_trimmed(ppm * E8 // 10_000)
 
 
 def _order(order: Order) -> Json:
@@ -47,7 +55,7 @@ def _order(order: Order) -> Json:
     }
     if order.original_type == "TRAILING_STOP_MARKET":
         shown["activatePrice"] = contract.price(order.activate_ticks)
-        shown["priceRate"] = show_trimmed(order.callback_ppm * E8 // 10_000)
+        shown["priceRate"] = percent(order.callback_ppm)
     return shown
 
 
@@ -166,7 +174,7 @@ def algo_answer(algo: AlgoOrder) -> Json:
     """The answer to POST of a conditional order."""
     return _algo(algo) | {
         "activatePrice": algo.contract.price(algo.activate_ticks) if algo.activate_ticks else "",
-        "callbackRate": show_trimmed(algo.callback_ppm * E8 // 10_000) if algo.callback_ppm else "",
+        "callbackRate": percent(algo.callback_ppm) if algo.callback_ppm else "",
     }
 
 
@@ -181,7 +189,7 @@ def algo_query(algo: AlgoOrder) -> Json:
     nothing = contract.price(0)
     shown = _algo(algo) | {
         "actualOrderId": "" if child is None else str(child.order_id),
-        "actualPrice": average_price(child) if child else show_e8(0, contract.price_decimals + 1),
+        "actualPrice": average_price(child) if child else mean_price(contract, 0, 0),
         "tpTriggerPrice": nothing,
         "tpPrice": nothing,
         "slTriggerPrice": nothing,

@@ -12,8 +12,9 @@ from riposte.exchange.events import (
     OrderChanged,
     PositionState,
 )
-from riposte.exchange.units import E8, rounded_ratio, show_e8, show_trimmed
-from riposte.exchange.wire.orders import Json
+from riposte.exchange.margin import break_even_e8, entry_price_e8
+from riposte.exchange.units import show_e8, show_trimmed
+from riposte.exchange.wire.orders import Json, mean_price, percent
 
 ASSET = "USDT"
 
@@ -39,8 +40,7 @@ def messages(event: Event, now_ms: int) -> list[Json]:
 
 
 def _average(contract: Contract, executed: int, quote_e8: int) -> str:
-    value = rounded_ratio(quote_e8, E8, executed * contract.step_e8) if executed else 0
-    return show_e8(value, contract.price_decimals + 1) if executed else "0"
+    return mean_price(contract, executed, quote_e8) if executed else "0"
 
 
 def order_update(event: OrderChanged, now_ms: int) -> Json:
@@ -86,7 +86,7 @@ def order_update(event: OrderChanged, now_ms: int) -> Json:
     }
     if order.original_type == "TRAILING_STOP_MARKET":
         said["AP"] = contract.price(order.activate_ticks)
-        said["cr"] = show_trimmed(order.callback_ppm * E8 // 10_000)
+        said["cr"] = percent(order.callback_ppm)
     return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": event.time_ms, "o": said}
 
 
@@ -139,15 +139,6 @@ def account_update(event: AccountChanged, now_ms: int) -> Json:
     return {"e": "ACCOUNT_UPDATE", "E": now_ms, "T": event.time_ms, "a": said}
 
 
-def _entry_e8(state: PositionState, fees_e8: int = 0) -> int:
-    if not state.quantity:
-        return 0
-    sign = 1 if state.quantity > 0 else -1
-    return rounded_ratio(
-        abs(state.cost_e8) + sign * fees_e8, E8, abs(state.quantity) * state.step_e8
-    )
-
-
 def _quantity(state: PositionState) -> str:
     return show_trimmed(state.quantity * state.step_e8)
 
@@ -156,8 +147,8 @@ def _position(state: PositionState) -> Json:
     return {
         "s": state.symbol,
         "pa": _quantity(state),
-        "ep": show_trimmed(_entry_e8(state)),
-        "bep": show_trimmed(_entry_e8(state, state.fees_e8)),
+        "ep": show_trimmed(entry_price_e8(state)),
+        "bep": show_trimmed(break_even_e8(state)),
         "cr": show_trimmed(state.realized_e8),
         "up": show_e8(state.unrealized_e8),
         "mt": "isolated" if state.isolated else "cross",
@@ -200,7 +191,7 @@ def algo_update(event: AlgoChanged, now_ms: int) -> Json:
         said["rm"] = event.reject_reason
     if algo.type == "TRAILING_STOP_MARKET":
         said["AP"] = contract.price(algo.activate_ticks) if algo.activate_ticks else "0"
-        said["cr"] = show_trimmed(algo.callback_ppm * E8 // 10_000)
+        said["cr"] = percent(algo.callback_ppm)
     return {"e": "ALGO_UPDATE", "T": event.time_ms, "E": now_ms, "o": said}
 
 
