@@ -11,12 +11,8 @@ from live_world import Live, live, until_listening
 from sim_world import KEY, SECRET
 
 SYMBOL = "BTCUSDT"
-# Its own use of an old name of websockets, and sockets that it leaves to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+# Its own use of an old name of websockets.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +44,7 @@ def with_client(world: Live, work: Callable[[Any, Any], Coroutine[Any, Any, None
             await asyncio.wait_for(work(client, Sockets(client)), 60)
         finally:
             await client.close_connection()
+            await client.ws_future.close()  # which it leaves open
 
     asyncio.run(run())
 
