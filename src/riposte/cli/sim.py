@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +26,10 @@ from riposte.exchange.switches import Switches, switches_of
 from riposte.exchange.units import E8, parse_e8
 from riposte.market.interval import MILLISECOND_NS
 from riposte.market.series import format_time
+
+if TYPE_CHECKING:
+    from riposte.exchange.faults.script import Script
+    from riposte.exchange.simulator import Simulator
 
 _ACCOUNT = "main"
 _LOOK_S = 0.25
@@ -69,6 +74,12 @@ PublicKey = Annotated[
 JournalFile = Annotated[
     Path | None, typer.Option("--journal", help="New file for all that is asked and happens.")
 ]
+FaultList = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--faults", help="What goes wrong: a TOML file, or rows of the catalogue: F01,F14."
+    ),
+]
 SwitchList = Annotated[
     list[str] | None,
     typer.Option("--switch", help="name=value: what Binance leaves open; may be repeated."),
@@ -112,6 +123,7 @@ def sim(
     secret: Secret = "",
     public_key: PublicKey = None,
     switch: SwitchList = None,
+    faults: FaultList = None,
     journal: JournalFile = None,
     json: Json = False,
 ) -> None:
@@ -140,7 +152,8 @@ def sim(
         err.print(note)
     title = f"synthetic market, seed {settings.model.seed}" if feed == "synthetic" else feed
     with _journal(journal) as kept:
-        asyncio.run(_serve(market, clock, chosen, kept, access, title, json=json))
+        simulator = _simulator(market, clock, chosen, kept, faults or ())
+        asyncio.run(_serve(simulator, market, access, title, json=json))
 
 
 def _usdt(text: str) -> int:
@@ -184,28 +197,55 @@ def _journal(path: Path | None) -> Iterator[Journal]:
         yield Journal(keep=False, sink=file.write)
 
 
-async def _serve(
+def _simulator(
     feed: ComposedFeed,
     clock: Clock,
     switches: Switches,
     journal: Journal,
-    access: Access,
-    title: str,
-    *,
-    json: bool,
-) -> None:
-    """Serve until interrupted; say so when the feed has nothing more."""
-    from riposte.exchange.server import serve
+    faults: Sequence[str],
+) -> Simulator:
+    """The exchange at its first moment, and what will go wrong with it.
+
+    Raises:
+        InputError: if a script of faults means nothing.
+    """
+    from riposte.exchange.faults.plan import FaultPlan
     from riposte.exchange.simulator import Simulator
 
     simulator = Simulator(feed, clock, switches=switches, journal=journal)
+    simulator.pump()
+    if faults:
+        simulator.faults = FaultPlan(journal)
+        for script in _scripts(faults, simulator.exchange.now_ms):
+            script.add_to(simulator.faults)
+    return simulator
+
+
+def _scripts(faults: Sequence[str], now_ms: int) -> Iterator[Script]:
+    """Files, and rows of the catalogue by their numbers."""
+    from riposte.exchange.faults.catalogue import script_of
+    from riposte.exchange.faults.script import load
+
+    for each in faults:
+        rows = [row.strip() for row in each.split(",")]
+        if all(re.fullmatch(r"F\d+", row) for row in rows):
+            yield from (script_of(row, now_ms, account=_ACCOUNT) for row in rows)
+        else:
+            yield load(Path(each), now_ms)
+
+
+async def _serve(
+    simulator: Simulator, feed: ComposedFeed, access: Access, title: str, *, json: bool
+) -> None:
+    """Serve until interrupted; say so when the feed has nothing more."""
+    from riposte.exchange.server import serve
+
     account = simulator.open_account(_ACCOUNT, access.deposit_e8)
     key = simulator.add_key(
         account, key=access.key, secret=access.secret, public_pem=access.public_pem
     )
-    simulator.pump()
     async with serve(simulator, access.host, access.port) as address:
-        _announce(address, key, feed, clock, switches, title, json=json)
+        _announce(address, key, feed, simulator, title, json=json)
         while simulator.exchange.now_ms < feed.end_ms:
             await asyncio.sleep(_LOOK_S)
         err.print(f"{_moment(feed.end_ms)}: the market has ended; the exchange goes on without one")
@@ -216,12 +256,12 @@ def _announce(
     address: str,
     key: ApiKey,
     feed: ComposedFeed,
-    clock: Clock,
-    switches: Switches,
+    simulator: Simulator,
     title: str,
     *,
     json: bool,
 ) -> None:
+    clock = simulator.clock
     symbols = [contract.symbol for contract in feed.contracts]
     stream = address.replace("http", "ws", 1)
     secret = key.secret.decode()
@@ -242,7 +282,7 @@ def _announce(
         return
     for name, value in _rows(address, stream, key, secret, feed, clock, symbols, title):
         out.print(f"{name:<9} {value}")
-    if switches.timestamps == "ignore":
+    if simulator.switches.timestamps == "ignore":
         out.print("Requests' timestamps are not checked: the exchange's time is not your clock's.")
     out.print("Ctrl-C ends it.")
 

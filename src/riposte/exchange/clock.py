@@ -36,6 +36,7 @@ class RunningClock:
         self._base_ms = float(start_ms)
         self._since = wall()
         self._speed = speed
+        self._promised_ms = start_ms
 
     def now_ms(self) -> int:
         """The exchange's time."""
@@ -55,10 +56,17 @@ class RunningClock:
     def advance(self, milliseconds: int) -> None:
         """Jump ahead."""
         self._base_ms += milliseconds
+        self._promised_ms = self.now_ms()
 
     def hold_at(self, now_ms: int) -> None:
-        """Fall back to the time that the exchange has really reached: it could not keep up."""
-        self._base_ms, self._since = float(now_ms), self._wall()
+        """Fall back to what the exchange has really reached, if it can't keep up with this speed.
+
+        A leap by :meth:`advance` is kept, and so is the wall clock's own pace: after a pause (a
+        laptop that slept) the exchange must catch up, or its clients' timestamps would never agree
+        with its time again.
+        """
+        if self._speed > 1:
+            self._base_ms, self._since = float(max(now_ms, self._promised_ms)), self._wall()
 
 
 class SteppedClock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,12 +13,14 @@ from aiohttp import web
 
 from riposte.errors import InputError
 from riposte.exchange import wsapi
+from riposte.exchange.control.routes import Control
 from riposte.exchange.faults.actions import Lose
 from riposte.exchange.faults.answers import JSON, Reply
 from riposte.exchange.faults.requests import plan_for
 from riposte.exchange.faults.wires import cut_off, hang_up
 from riposte.exchange.gate import Counted, Request, admit, parameters
 from riposte.exchange.limits import TooManyRequests
+from riposte.exchange.loopback import is_loopback
 from riposte.exchange.params import Params
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.table import TABLE
@@ -163,6 +164,7 @@ def application(sim: Simulator, rules: Rules | None = None) -> web.Application:
     app.add_routes(sockets.routes())
     app.cleanup_ctx.append(sockets.watch)
     app.router.add_get("/ws-fapi/v1", partial(wsapi.handle, sim))
+    app.add_routes(Control(sim).routes())
     app.router.add_route("*", "/{path:.*}", rest)
     return app
 
@@ -193,23 +195,28 @@ async def serve(
         await runner.cleanup()
         raise InputError(f"port {port} of {host} can't be served: {error.strerror}") from error
     pump = asyncio.create_task(keep_time(sim))
+    pump.add_done_callback(partial(_interrupt, asyncio.current_task()))
     try:
         address = runner.addresses[0]
         name = f"[{address[0]}]" if ":" in address[0] else address[0]
         yield f"http://{name}:{address[1]}"
     finally:
         pump.cancel()
-        await asyncio.gather(pump, return_exceptions=True)
+        await asyncio.wait([pump])
         await runner.cleanup()
+        if not pump.cancelled():
+            pump.result()  # time stopped, and this says why
+
+
+def _interrupt(server: asyncio.Task[object] | None, pump: asyncio.Task[None]) -> None:
+    """An exchange whose time has stopped must not go on answering as if nothing were wrong."""
+    if not pump.cancelled() and server is not None:
+        server.cancel()
 
 
 def refuse_foreign(host: str) -> None:
     """Whoever reaches the exchange can trade on it: nobody from outside may."""
-    try:
-        foreign = host != "localhost" and not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        foreign = True
-    if foreign:
+    if not is_loopback(host):
         raise InputError(
             f"{host} is not a loopback address",
             hint="the exchange serves this machine only: 127.0.0.1, ::1 or localhost",

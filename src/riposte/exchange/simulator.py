@@ -74,6 +74,11 @@ class Simulator:
         """How it behaves where the real one is unknown."""
         return self.exchange.switches
 
+    @property
+    def feed_ended(self) -> bool:
+        """Whether the feed has nothing more."""
+        return self._next is None
+
     def server_ms(self) -> int:
         """What the exchange says the time is."""
         return self.exchange.now_ms + self.skew_ms
