@@ -71,8 +71,8 @@ def _limit(sim: Simulator, act: deeds.ChangeLimits) -> None:
 
 
 def _switch(sim: Simulator, act: deeds.Switch) -> None:
-    read = record(Switches, {act.name: act.value}, "the switches")
-    sim.exchange.switches = replace(sim.switches, **{act.name: getattr(read, act.name)})
+    read = record(Switches, {act.switch: act.value}, "the switches")
+    sim.exchange.switches = replace(sim.switches, **{act.switch: getattr(read, act.switch)})
 
 
 def _drain(sim: Simulator, act: deeds.DrainInsurance) -> None:

@@ -77,7 +77,7 @@ class ChangeLimits:
 class Switch:
     """One of the open questions is answered differently from now on."""
 
-    name: str
+    switch: str
     value: object
 
 

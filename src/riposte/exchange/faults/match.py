@@ -120,12 +120,14 @@ class Counter:
         self.seen = 0
         self.taken = 0
 
-    def takes(self, now_ms: int) -> bool:
-        """Whether the one that has just come is taken."""
+    def takes(self, now_ms: int, *, free: bool = True) -> bool:
+        """Whether the one that has just come is taken; if not ``free``, it is only counted."""
         turns = self._turns
         if not turns.from_ms <= now_ms < turns.to_ms:
             return False
         self.seen += 1
+        if not free:
+            return False
         if turns.times and self.taken >= turns.times:
             return False
         if turns.nth and self.seen != turns.nth:

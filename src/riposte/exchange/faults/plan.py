@@ -152,10 +152,10 @@ class FaultPlan:
             match, action = rule.match, rule.action
             if isinstance(match, StreamMatch) or isinstance(action, StreamAction):
                 continue
-            outcome = isinstance(action, OUTCOMES)
-            if (outcome and decided) or not match.fits(method, path, params, account):
+            if not match.fits(method, path, params, account):
                 continue
-            if counter.takes(now_ms):
+            outcome = isinstance(action, OUTCOMES)
+            if counter.takes(now_ms, free=not (outcome and decided)):
                 decided = decided or outcome
                 taken.append(action)
                 self._note(now_ms, rule.name, rule.kind, f"{method} {path}")
@@ -165,15 +165,18 @@ class FaultPlan:
         self, route: str, stream: str, account: str, payload: bytes, now_ms: int
     ) -> StreamAction | None:
         """What happens to a message: what the first rule that takes it says."""
+        taken: StreamAction | None = None
         for rule, counter in self._rules:
             match, action = rule.match, rule.action
             if not isinstance(match, StreamMatch) or not isinstance(action, StreamAction):
                 continue
-            if match.fits(route, stream, account, payload) and counter.takes(now_ms):
+            if not match.fits(route, stream, account, payload):
+                continue
+            if counter.takes(now_ms, free=taken is None):
                 # a listen key is long and says nothing; the account does
                 self._note(now_ms, rule.name, rule.kind, f"{route} {account or stream}")
-                return action
-        return None
+                taken = action
+        return taken
 
     def on_feed(self, event: FeedEvent) -> bool:
         """Whether an event of the feed may come in; it is kept back while its part is held."""
