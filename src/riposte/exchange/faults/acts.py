@@ -222,9 +222,13 @@ def _place(sim: Simulator, act: deeds.PlaceOrder) -> None:
             time_in_force="GTC" if act.price else "",
             position_side=act.position_side,
             reduce_only=act.reduce_only,
-            client_order_id=act.client_order_id,
+            client_order_id=act.client_order_id or _of_the_app(sim),
         ),
     )
+
+
+def _of_the_app(sim: Simulator) -> str:
+    return f"web_{sim.exchange.peek('order')}"
 
 
 def _close_position(sim: Simulator, act: deeds.ClosePosition) -> None:
@@ -243,7 +247,7 @@ def _close_position(sim: Simulator, act: deeds.ClosePosition) -> None:
                 quantity_e8=abs(position.quantity) * position.contract.step_e8,
                 position_side=position.side,
                 reduce_only=position.side == "BOTH",
-                client_order_id="web_manual",
+                client_order_id=_of_the_app(sim),
             ),
         )
 

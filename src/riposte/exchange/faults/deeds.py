@@ -204,7 +204,8 @@ class PlaceOrder:
     symbol: str = ""
     reduce_only: bool = False
     position_side: Literal["BOTH", "LONG", "SHORT"] = "BOTH"
-    client_order_id: str = "web_manual"
+    client_order_id: str = ""
+    """Empty: ``web_…``, as the app's own orders have."""
 
 
 @dataclass(frozen=True, slots=True)
