@@ -211,6 +211,28 @@ def test_a_journal_is_written_and_never_overwritten(riposte: Riposte, tmp_path: 
     assert "it.jsonl exists already" in again.stderr
 
 
+def test_faults_are_read_from_files_and_from_the_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(
+        '[[rules]]\nwhen = { path = "/fapi/v1/ping" }\ndo = { kind = "answer", says = "internal" }\n'
+    )
+    arguments = ("--bars", "5", "-p", "BTCUSDT", "--faults", "bad.toml", "--faults", "F01,F20")
+    with served(tmp_path, *arguments) as running:
+        ping = requests.get(running.said["address"] + "/fapi/v1/ping", timeout=30)
+        assert (ping.status_code, ping.json()["code"]) == (503, -1001)
+        planned = running.ask("/sim/v1/faults")
+        assert [rule["name"] for rule in planned["rules"]] == ["answer", "F01"]
+        assert [each["kind"] for each in running.ask("/sim/v1/faults/log")] == ["skew", "answer"]
+
+
+def test_a_stepped_exchange_is_moved_through_the_control_api(tmp_path: Path) -> None:
+    with served(tmp_path, "--bars", "30", "-p", "BTCUSDT", "--stepped") as running:
+        first = running.ask("/fapi/v1/time")["serverTime"]
+        url = running.said["address"] + "/sim/v1/clock"
+        moved = requests.post(url, json={"advance_ms": 600_000}, timeout=30).json()
+        assert moved["now_ms"] == first + 600_000 == running.ask("/fapi/v1/time")["serverTime"]
+        assert running.ask("/sim/v1/invariants") == {"breaches": []}
+
+
 def test_a_public_key_opens_the_account_too(tmp_path: Path) -> None:
     private = Ed25519PrivateKey.generate()
     pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -247,6 +269,9 @@ MISTAKES = [
     (("--public-key", "nowhere.pem"), 2, "there is no file nowhere.pem"),
     (("--public-key", "x", "--secret", "y"), 2, "leave --secret out"),
     (("--speed", "0"), 2, "--speed"),
+    (("--faults", "F1"), 2, "the catalogue has no 'F1'"),
+    (("--faults", "F01,F05"), 2, "F05 is the client's side only"),
+    (("--faults", "nowhere.toml"), 2, "nowhere.toml cannot be read"),
     (("--bars", "5", "--journal", "nowhere/it.jsonl"), 4, "cannot be written"),
 ]
 

@@ -143,16 +143,14 @@ def sim(
     present = feed == "synthetic" and start is None and speed == 1 and not stepped
     if not present and not any(each.startswith("timestamps=") for each in switch or ()):
         chosen = dataclasses.replace(chosen, timestamps="ignore")
-    clock: Clock = (
-        SteppedClock(market.start_ms)
-        if stepped
-        else RunningClock(now_ms if present else market.start_ms, speed)
-    )
+    begin_ms = now_ms if present else market.start_ms
+    scripts = list(_scripts(faults or (), begin_ms))
+    clock: Clock = SteppedClock(begin_ms) if stepped else RunningClock(begin_ms, speed)
     for note in market.notes:
         err.print(note)
     title = f"synthetic market, seed {settings.model.seed}" if feed == "synthetic" else feed
     with _journal(journal) as kept:
-        simulator = _simulator(market, clock, chosen, kept, faults or ())
+        simulator = _simulator(market, clock, chosen, kept, scripts)
         asyncio.run(_serve(simulator, market, access, title, json=json))
 
 
@@ -202,27 +200,27 @@ def _simulator(
     clock: Clock,
     switches: Switches,
     journal: Journal,
-    faults: Sequence[str],
+    scripts: Sequence[Script],
 ) -> Simulator:
-    """The exchange at its first moment, and what will go wrong with it.
-
-    Raises:
-        InputError: if a script of faults means nothing.
-    """
+    """The exchange at its first moment, and what will go wrong with it."""
     from riposte.exchange.faults.plan import FaultPlan
     from riposte.exchange.simulator import Simulator
 
     simulator = Simulator(feed, clock, switches=switches, journal=journal)
     simulator.pump()
-    if faults:
+    if scripts:
         simulator.faults = FaultPlan(journal)
-        for script in _scripts(faults, simulator.exchange.now_ms):
+        for script in scripts:
             script.add_to(simulator.faults)
     return simulator
 
 
 def _scripts(faults: Sequence[str], now_ms: int) -> Iterator[Script]:
-    """Files, and rows of the catalogue by their numbers."""
+    """Files, and rows of the catalogue by their numbers.
+
+    Raises:
+        InputError: if there is no such file or row, or it means nothing.
+    """
     from riposte.exchange.faults.catalogue import script_of
     from riposte.exchange.faults.script import load
 
