@@ -127,15 +127,6 @@ class HalfBook:
         sign, levels = self.sign, self.levels
         return [(key * sign, levels[key * sign].total) for key in self.keys[: -limit - 1 : -1]]
 
-    def quantity_within(self, limit_ticks: int) -> int:
-        """What could be taken at ``limit_ticks`` or better."""
-        reach = 0
-        for level in self:
-            if level.ticks * self.sign < limit_ticks * self.sign:
-                break
-            reach += level.total
-        return reach
-
 
 def _shrink_from_the_back(level: Level, quantity: int) -> None:
     for place in reversed(list(level.queue)):

@@ -331,14 +331,14 @@ def look_at_ends(state: State) -> None:
             _end(state, algo, "FINISHED")
     closed, state.closed = state.closed, []
     for account, position in closed:
-        if position.quantity:
-            continue
-        key = (position.contract.symbol, position.side)
+        key = position.contract.symbol, position.side
         for order in list(account.open_orders.values()):
-            if order.reduce_only and (order.contract.symbol, order.position_side) == key:
+            mine = (order.contract.symbol, order.position_side) == key and order.reduce_only
+            if mine and order.sign * position.quantity >= 0:
                 finish(state, order, "EXPIRED", "EXPIRED", "the position is closed")
         for algo in list(account.open_algos.values()):
-            if algo.close_position and (algo.contract.symbol, algo.position_side) == key:
+            mine = (algo.contract.symbol, algo.position_side) == key and algo.close_position
+            if mine and algo.sign * position.quantity >= 0:
                 _end(state, algo, "EXPIRED", "the position is closed")
 
 

@@ -20,7 +20,7 @@ from riposte.exchange import (
     preferences,
 )
 from riposte.exchange.contract import Contract
-from riposte.exchange.events import ContractChanged, Event
+from riposte.exchange.events import Event
 from riposte.exchange.feed import FeedEvent, FundingRate
 from riposte.exchange.journal import Journal
 from riposte.exchange.matching import finish, print_trade
@@ -181,6 +181,7 @@ class Exchange(State):
             raise Refusal(-1130, name="countdownTime")
         deadline = self.now_ms + countdown_ms if countdown_ms else 0
         self.countdowns[account.name, symbol] = deadline
+        self.journal.append(self.now_ms, "countdown", account.name, symbol, countdown_ms)
         if deadline:
             self.schedule(deadline, "countdown", account, symbol, deadline)
 
@@ -223,17 +224,11 @@ class Exchange(State):
 
     def change_contract(self, contract: Contract) -> None:
         """New rules for a contract; outside TRADING all its open orders are cancelled."""
-        self.contracts[contract.symbol] = contract
-        for account in self.accounts.values():
-            for key, position in account.positions.items():
-                if key[0] == contract.symbol:
-                    position.contract = contract
-            if contract.status != "TRADING":
+        preferences.change_contract(self, contract)
+        if contract.status != "TRADING":
+            for account in self.accounts.values():
                 ordering.cancel_all(self, account, contract.symbol)
                 conditional.cancel_all(self, account, contract.symbol)
-        self.journal.append(self.now_ms, "contract", contract.symbol, contract.status)
-        self.emit(ContractChanged(self.now_ms, contract.symbol))
-        self.marked.add(contract.symbol)
         self._settle()
 
     def set_funding(self, symbol: str, rate_e8: int, settle_ms: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from riposte.exchange.contract import Contract
 from riposte.exchange.records import Account, PositionSide
@@ -23,14 +22,6 @@ LAST_GOOD_TILL_MS = 253_402_300_799_000
 GOOD_TILL_AHEAD_MS = 600_000
 
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """An order's numbers on the contract's grid."""
-
-    ticks: int
-    steps: int
 
 
 def check_client_id(client_id: str, *, name: str = "newClientOrderId") -> None:

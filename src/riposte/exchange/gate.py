@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from riposte.exchange.keys import ApiKey, without_signature
 from riposte.exchange.params import Params
 from riposte.exchange.refusals import Refusal
-from riposte.exchange.rest.endpoint import Call, Endpoint
+from riposte.exchange.rest.endpoint import Call, Endpoint, Security
 
 if TYPE_CHECKING:
     from riposte.exchange.simulator import Simulator
@@ -80,7 +80,7 @@ def admit(sim: Simulator, endpoint: Endpoint, request: Request, counted: Counted
     query, signature = without_signature(request.query)
     body, in_body = without_signature(request.body)
     payload = f"{query}{body}".encode()
-    key = authorize(sim, endpoint, params, request, payload, signature or in_body)
+    key = authorize(sim, endpoint.security, params, request, payload, signature or in_body)
     if endpoint.orders:
         counted.orders = sim.limiter.count_orders(key.account.name, endpoint.orders, now)
     return Call(sim, params, key.account, key.key)
@@ -88,7 +88,7 @@ def admit(sim: Simulator, endpoint: Endpoint, request: Request, counted: Counted
 
 def authorize(
     sim: Simulator,
-    endpoint: Endpoint,
+    security: Security,
     params: Params,
     request: Request,
     payload: bytes,
@@ -96,11 +96,11 @@ def authorize(
 ) -> ApiKey:
     """The key of a request that needs one, if it is known, signed by it where needed, and allowed."""
     key = known_key(sim, request.api_key, request.address)
-    if endpoint.security != "KEY":
+    if security != "KEY":
         check_signed(sim, params)
         if not key.signs(payload, signature):
             raise Refusal(-1022)
-    permit(key, endpoint)
+    permit(key, security)
     return key
 
 
@@ -127,7 +127,7 @@ def check_signed(sim: Simulator, params: Params) -> None:
         raise Refusal(-1021)
 
 
-def permit(key: ApiKey, endpoint: Endpoint) -> None:
+def permit(key: ApiKey, security: Security) -> None:
     """-2015 where a key without the right to trade would."""
-    if endpoint.security == "TRADE" and not key.can_trade:
+    if security == "TRADE" and not key.can_trade:
         raise Refusal(-2015)

@@ -11,7 +11,7 @@ from riposte.exchange.contract import Contract
 from riposte.exchange.events import LevelChanged, Traded
 from riposte.exchange.ledger import book_fill, fee_e8, position_of, settings_of
 from riposte.exchange.margin import initial_e8
-from riposte.exchange.records import Fill, Order, OrderSide, Position
+from riposte.exchange.records import Account, Fill, Order, OrderSide, Position, PositionSide
 from riposte.exchange.state import State
 from riposte.exchange.units import rounded_ratio
 
@@ -111,6 +111,39 @@ def take(
         _execute(state, contract, half, level, place, resting, taker, side, quantity)
         steps -= quantity
     return steps
+
+
+def takeable(
+    state: State,
+    account: Account,
+    contract: Contract,
+    side: OrderSide,
+    limit_ticks: int,
+    steps: int,
+    stp_mode: str,
+) -> int:
+    """What :func:`take` would trade: the account's own orders don't count, nor what may only reduce
+    a position beyond what there is to reduce."""
+    half = state.books[contract.symbol].against(side)
+    found, reduced = 0, dict[tuple[Account, PositionSide], int]()
+    for level in half:
+        if level.ticks * half.sign < limit_ticks * half.sign:
+            break
+        for resting in level.queue.values():
+            maker, quantity = resting.order, resting.quantity
+            if maker is not None and maker.account is account:
+                if stp_mode in ("EXPIRE_TAKER", "EXPIRE_BOTH"):
+                    return found
+                if stp_mode == "EXPIRE_MAKER":
+                    continue
+            if maker is not None and reduces(maker):
+                key = maker.account, maker.position_side
+                quantity = min(quantity, reducible(maker) - reduced.get(key, 0))
+                reduced[key] = reduced.get(key, 0) + quantity
+            found += quantity
+        if found >= steps:
+            break
+    return found
 
 
 def _self_trade(state: State, maker: Order, taker: Order) -> bool:
@@ -265,7 +298,7 @@ def fill(
     state.touch(account, position)
     if done:
         state.ended.append(order)
-    if before and not position.quantity:
+    if before and before * position.quantity <= 0:
         state.closed.append((account, position))
 
 

@@ -14,9 +14,10 @@ from riposte.exchange.matching import (
     finish,
     rest,
     take,
+    takeable,
     withdraw,
 )
-from riposte.exchange.records import Account, Order, PositionSide
+from riposte.exchange.records import Account, Order, OrderSide, PositionSide
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.requests import Amendment, NewOrder
 from riposte.exchange.state import State
@@ -123,14 +124,14 @@ def check(state: State, account: Account, request: NewOrder) -> Checked:
         if ticks or mark:
             filters.check_notional(contract, notional)
         check_margin(state, account, contract, request.position_side, request.side, ticks, steps)
-    limit = ticks or market_limit(state, contract, request.side == "BUY")
+    limit = ticks or market_limit(state, contract, request.side)
     if ticks:
         if len(account.open_orders) >= contract.max_open_orders and request.time_in_force not in (
             "IOC",
             "FOK",
         ):
             raise Refusal(-2025)
-        _check_time_in_force(state, contract, request, ticks, steps)
+        _check_time_in_force(state, account, contract, request, ticks, steps)
     return Checked(contract, ticks, steps, limit, client_order_id)
 
 
@@ -203,14 +204,24 @@ def check_margin(
         raise Refusal(-2019)
 
 
-def market_limit(state: State, contract: Contract, buy: bool) -> int:
-    """How far a market order may take: a bound from the mark price, if there is one."""
-    mark = state.mark_e8.get(contract.symbol, 0)
+def market_limit(state: State, contract: Contract, side: OrderSide) -> int:
+    """How far a market order may take: a bound from the mark price, if there is one.
+
+    Raises:
+        Refusal: -4131 if the best price is beyond it already.
+    """
+    buy, mark = side == "BUY", state.mark_e8.get(contract.symbol, 0)
     if not mark:
         return NO_LIMIT_BUY if buy else NO_LIMIT_SELL
     if buy:
-        return mark * (PPM + contract.market_take_bound_ppm) // PPM // contract.tick_e8
-    return -(-mark * (PPM - contract.market_take_bound_ppm) // PPM // contract.tick_e8)
+        limit = mark * (PPM + contract.market_take_bound_ppm) // PPM // contract.tick_e8
+    else:
+        limit = -(-mark * (PPM - contract.market_take_bound_ppm) // PPM // contract.tick_e8)
+    half = state.books[contract.symbol].against(side)
+    best = half.best()
+    if best is not None and best.ticks * half.sign < limit * half.sign:
+        raise Refusal(-4131)
+    return limit
 
 
 def matched_price(state: State, contract: Contract, buy: bool, price_match: str) -> int:
@@ -225,15 +236,17 @@ def matched_price(state: State, contract: Contract, buy: bool, price_match: str)
 
 
 def _check_time_in_force(
-    state: State, contract: Contract, request: NewOrder, ticks: int, steps: int
+    state: State, account: Account, contract: Contract, request: NewOrder, ticks: int, steps: int
 ) -> None:
     half = state.books[contract.symbol].against(request.side)
     best = half.best()
     crosses = best is not None and best.ticks * half.sign >= ticks * half.sign
     if request.time_in_force in ("GTX", "RPI") and crosses:
         raise Refusal(-5022)
-    if request.time_in_force == "FOK" and half.quantity_within(ticks) < steps:
-        raise Refusal(-5021)
+    if request.time_in_force == "FOK":
+        mode = request.stp_mode
+        if takeable(state, account, contract, request.side, ticks, steps, mode) < steps:
+            raise Refusal(-5021)
 
 
 def find(

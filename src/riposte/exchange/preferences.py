@@ -1,8 +1,10 @@
-"""What a customer sets for an account: leverage, margin type, modes, money in and out."""
+"""What is set: by a customer for an account (leverage, margin type, modes, money in and out), and by
+the exchange for a contract."""
 
 from __future__ import annotations
 
-from riposte.exchange.events import ConfigChanged
+from riposte.exchange.contract import Contract
+from riposte.exchange.events import ConfigChanged, ContractChanged
 from riposte.exchange.ledger import position_of, settings_of
 from riposte.exchange.margin import initial_e8, unrealized_e8, value_e8, view
 from riposte.exchange.records import Account, PositionSide, SymbolSettings
@@ -115,3 +117,28 @@ def adjust_isolated_margin(
     position.isolated_margin_e8 += amount_e8 if add else -amount_e8
     account.margin_changes.append((state.now_ms, symbol, position_side, amount_e8, 1 if add else 2))
     state.tell(account, "MARGIN_TRANSFER", positions=[position], symbol=symbol)
+
+
+def change_contract(state: State, contract: Contract) -> None:
+    """New rules for a contract; leverage above the new maximum is lowered to it.
+
+    What holds more than the new brackets allow stays, and may be liquidated by their margin.
+
+    Raises:
+        ValueError: if the tick or the step is another: all that is held is counted in them.
+    """
+    symbol, before = contract.symbol, state.contract(contract.symbol)
+    if (before.tick_e8, before.step_e8) != (contract.tick_e8, contract.step_e8):
+        raise ValueError(f"{symbol}: the book's tick and step can't change; use the grids")
+    state.contracts[symbol] = contract
+    for account in [*state.accounts.values(), state.house]:
+        held = account.positions.values(), account.open_orders.values(), account.open_algos.values()
+        for each in [each for kind in held for each in kind if each.contract.symbol == symbol]:
+            each.contract = contract
+        settings = account.settings.get(symbol)
+        if settings is not None and settings.leverage > contract.max_leverage:
+            settings.leverage = contract.max_leverage
+            state.emit(ConfigChanged(state.now_ms, account, symbol, settings.leverage))
+    state.journal.append(state.now_ms, "contract", symbol, contract.status)
+    state.emit(ContractChanged(state.now_ms, symbol))
+    state.marked.add(symbol)

@@ -52,6 +52,7 @@ def answer(sim: Simulator, request: Request) -> Answer:
     try:
         body = _carried_out(sim, request, counted)
     except Refusal as refusal:
+        sim.note_refusal(request.api_key, request.method, request.path, refusal.code)
         return refused(refusal, counted.headers())
     return Answer(200, orjson.dumps(body), counted.headers())
 

@@ -111,6 +111,13 @@ class Simulator:
         self.keys[name] = made
         return made
 
+    def note_refusal(self, api_key: str, method: str, path: str, code: int) -> None:
+        """Write down what a customer asked for in vain: it tells as much of a client as its trades."""
+        key = self.keys.get(api_key)
+        if key is not None:
+            journal, name = self.exchange.journal, key.account.name
+            journal.append(self.exchange.now_ms, "refused", name, method, path, code)
+
     def settle(self) -> None:
         """After a command: write down and tell what happened."""
         events = self.exchange.take_events()

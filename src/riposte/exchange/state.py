@@ -75,7 +75,7 @@ class State:
         self.ended: list[Order] = []
         """Orders that came to an end since conditional orders were last looked at."""
         self.closed: list[tuple[Account, Position]] = []
-        """Positions that became zero since then."""
+        """Positions that came to an end since then: nothing is left, or they turned."""
         self.touched: dict[Account, dict[int, Position]] = {}
         """Accounts that a command changed, and their positions, until told (ACCOUNT_UPDATE)."""
         self._numbers = dict.fromkeys(("order", "trade", "tran", "algo", "account", "timer"), 0)

@@ -24,7 +24,7 @@ from riposte.exchange.gate import Counted, Request, authorize, known_key, permit
 from riposte.exchange.keys import ApiKey
 from riposte.exchange.params import Params, texts_of
 from riposte.exchange.refusals import Refusal
-from riposte.exchange.rest.endpoint import Call, Endpoint
+from riposte.exchange.rest.endpoint import Call, Endpoint, Security
 from riposte.exchange.rest.table import TABLE
 from riposte.exchange.wire import orders
 
@@ -32,15 +32,11 @@ if TYPE_CHECKING:
     from riposte.exchange.simulator import Simulator
 
 HANDSHAKE_WEIGHT = 5
+SESSION_WEIGHT = 2
 
 
 def _rest(method: str, path: str) -> Endpoint:
     return TABLE[method, path]
-
-
-def _status(call: Call) -> Any:
-    """Whether and since when this session is logged on; filled in by the socket."""
-    return {"serverTime": call.sim.server_ms()}
 
 
 METHODS: dict[str, Endpoint] = {
@@ -64,10 +60,13 @@ METHODS: dict[str, Endpoint] = {
     "userDataStream.start": _rest("POST", "/fapi/v1/listenKey"),
     "userDataStream.ping": _rest("PUT", "/fapi/v1/listenKey"),
     "userDataStream.stop": _rest("DELETE", "/fapi/v1/listenKey"),
-    "session.logon": Endpoint("POST", "session.logon", "USER_DATA", 2, _status),
-    "session.status": Endpoint("GET", "session.status", "NONE", 2, _status),
-    "session.logout": Endpoint("POST", "session.logout", "NONE", 2, _status),
 }
+SESSION: dict[str, Security] = {
+    "session.logon": "USER_DATA",
+    "session.status": "NONE",
+    "session.logout": "NONE",
+}
+"""What concerns the socket itself, and who may ask it."""
 
 
 @dataclass(slots=True)
@@ -76,41 +75,61 @@ class Session:
 
     sim: Simulator
     address: str
+    opened_ms: int
     key: ApiKey | None = None
     since_ms: int = 0
 
     def state(self) -> dict[str, object]:
         """What ``session.*`` answers."""
-        now = self.sim.server_ms()
         return {
             "apiKey": self.key.key if self.key else None,
             "authorizedSince": self.since_ms if self.key else None,
-            "connectedSince": now,
+            "connectedSince": self.opened_ms,
             "returnRateLimits": True,
-            "serverTime": now,
+            "serverTime": self.sim.server_ms(),
         }
 
 
-def answer(session: Session, raw: str) -> bytes:
-    """Carry one request out."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it was understood."""
+
+    number: str | int | None
+    method: str
+    values: dict[str, str]
+
+
+def read(raw: str) -> Asked | None:
+    """A request, or None if it is none."""
     try:
         request = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        request = None
+        return None
     if not isinstance(request, dict):
-        return _written(None, 400, {"error": {"code": -1135, "msg": "Invalid JSON Request"}}, [])
+        return None
     number, params = request.get("id"), request.get("params") or {}
     if not isinstance(number, str | int | None) or not isinstance(params, dict):
+        return None
+    return Asked(number, str(request.get("method")), texts_of(params))
+
+
+def answer(session: Session, asked: Asked | None) -> bytes:
+    """Carry one request out."""
+    if asked is None:
         return _written(None, 400, {"error": {"code": -1135, "msg": "Invalid JSON Request"}}, [])
-    values = texts_of(params)
     counted = Counted()
     try:
-        body = {"result": _carried_out(session, str(request.get("method")), values, counted)}
+        body = {"result": _carried_out(session, asked, counted)}
         status = 200
     except Refusal as refusal:
+        session.sim.note_refusal(_key_named(session, asked), "WS", asked.method, refusal.code)
         body, status = {"error": refusal.body}, refusal.status
-    told = [] if values.get("returnRateLimits") == "false" else _limits(session, counted)
-    return _written(number, status, body, told)
+    told = [] if asked.values.get("returnRateLimits") == "false" else _limits(session, counted)
+    return _written(asked.number, status, body, told)
+
+
+def _key_named(session: Session, asked: Asked) -> str:
+    return asked.values.get("apiKey", session.key.key if session.key else "")
 
 
 def _written(number: object, status: int, body: dict[str, Any], limits: list[Any]) -> bytes:
@@ -124,18 +143,18 @@ def _limits(session: Session, counted: Counted) -> list[Any]:
     return [{**row, "count": n} for row, n in zip(shown, counts, strict=False)]
 
 
-def _carried_out(session: Session, method: str, values: dict[str, str], counted: Counted) -> Any:
-    sim = session.sim
-    endpoint = METHODS.get(method)
-    if endpoint is None:
-        raise Refusal(-5000, path=method, method="WS")
-    params = Params(values)
-    counted.weight = sim.limiter.weigh(session.address, endpoint.weigh(params), sim.exchange.now_ms)
-    key = _caller(session, endpoint, params) if endpoint.security != "NONE" else None
+def _carried_out(session: Session, asked: Asked, counted: Counted) -> Any:
+    sim, endpoint, params = session.sim, METHODS.get(asked.method), Params(asked.values)
+    if endpoint is None and asked.method not in SESSION:
+        raise Refusal(-5000, path=asked.method, method="WS")
+    weight = endpoint.weigh(params) if endpoint is not None else SESSION_WEIGHT
+    counted.weight = sim.limiter.weigh(session.address, weight, sim.exchange.now_ms)
+    security = endpoint.security if endpoint is not None else SESSION[asked.method]
+    key = _caller(session, security, params) if security != "NONE" else None
     if sim.maintenance:
         raise Refusal(-1016)
-    if method.startswith("session."):
-        return _logged(session, method, key)
+    if endpoint is None:
+        return _logged(session, asked.method, key)
     if key is not None and endpoint.orders:
         name = key.account.name
         counted.orders = sim.limiter.count_orders(name, endpoint.orders, sim.exchange.now_ms)
@@ -144,20 +163,20 @@ def _carried_out(session: Session, method: str, values: dict[str, str], counted:
         body = endpoint.handler(call)
     finally:
         sim.settle()
-    return orders.without_pair(body) if method == "order.modify" else body
+    return orders.without_pair(body) if asked.method == "order.modify" else body
 
 
-def _caller(session: Session, endpoint: Endpoint, params: Params) -> ApiKey:
+def _caller(session: Session, security: Security, params: Params) -> ApiKey:
     """The key that a request is signed with, or that the session is logged on with."""
     values = params.values
     if session.key is not None and "apiKey" not in values:
         key = known_key(session.sim, session.key.key, session.address)
-        permit(key, endpoint)
+        permit(key, security)
         return key
     request = Request("", "", api_key=values.get("apiKey", ""), address=session.address)
     signed = sorted((name, text) for name, text in values.items() if name != "signature")
     payload = "&".join(f"{name}={text}" for name, text in signed).encode()
-    return authorize(session.sim, endpoint, params, request, payload, values.get("signature", ""))
+    return authorize(session.sim, security, params, request, payload, values.get("signature", ""))
 
 
 def _logged(session: Session, method: str, key: ApiKey | None) -> Any:
@@ -181,7 +200,7 @@ async def handle(sim: Simulator, request: web.Request) -> web.StreamResponse:
     if sim.maintenance or not socket.can_prepare(request):
         return web.Response(status=503 if sim.maintenance else 400)
     await socket.prepare(request)
-    session = Session(sim, address)
+    session = Session(sim, address, sim.server_ms())
     async for message in socket:
         if message.type is not WSMsgType.TEXT:
             continue
@@ -199,35 +218,23 @@ async def handle(sim: Simulator, request: web.Request) -> web.StreamResponse:
 
 async def _spoiled(session: Session, raw: str) -> Reply | Lose:
     """The answer to a request, or what the plan of faults makes of it."""
-    sim = session.sim
-    number, endpoint, values = _told(raw) if sim.faults is not None else (None, None, {})
-    key = values.get("apiKey", session.key.key if session.key else "")
+    sim, asked = session.sim, read(raw)
+    endpoint = METHODS.get(asked.method) if asked is not None else None
     planned = None
-    if endpoint is not None:
-        planned = plan_for(sim, endpoint.method, endpoint.path, values, key)
-    if planned is None:
-        return Reply(200, answer(session, raw))
+    if asked is not None and endpoint is not None:
+        key = _key_named(session, asked)
+        planned = plan_for(sim, endpoint.method, endpoint.path, asked.values, key)
+    if asked is None or planned is None:
+        return Reply(200, answer(session, asked))
     await planned.before()
     if planned.lost is not None:
         return planned.lost
     instead = planned.instead
-    given = answer(session, raw) if instead is None else _error(number, instead)
+    given = answer(session, asked) if instead is None else _error(asked.number, instead)
     left = await planned.after(Reply(200, given))
     if isinstance(left, Reply) and left.body != given and left.status != 200:
-        return replace(left, body=_error(number, left), content_type=JSON)
+        return replace(left, body=_error(asked.number, left), content_type=JSON)
     return left
-
-
-def _told(raw: str) -> tuple[object, Endpoint | None, dict[str, str]]:
-    """Number, method and parameters of a request, as far as they can be read."""
-    try:
-        request = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None, None, {}
-    params = request.get("params") or {} if isinstance(request, dict) else None
-    if not isinstance(params, dict):
-        return None, None, {}
-    return request.get("id"), METHODS.get(str(request.get("method"))), texts_of(params)
 
 
 def _error(number: object, reply: Reply) -> bytes:
