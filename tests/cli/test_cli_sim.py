@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +26,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from riposte.exchange.journal import head_of
+from riposte.sources.level2 import read_level2
+from riposte.stores.lake import Lake
 from riposte.exchange.switches import Switches, switches_of
 
 INTERRUPTED = 130
@@ -186,6 +189,26 @@ def test_recorded_candles_are_served_and_go_on(
     for column, name in enumerate(("open", "high", "low", "close", "volume"), 1):
         assert [float(row[column]) for row in rows] == recorded[name].to_list()
     assert len(funding) == 5
+
+
+def test_recorded_trades_are_served(market_data: Path, tmp_path: Path) -> None:
+    recorded = read_level2(market_data / "l2" / "BTCUSDT-20230404").trades.series
+    Lake(tmp_path / "lake").write(recorded)
+    begin = (int(recorded.event_time[0]) // 10**6) // 60_000 * 60_000 + 60_000
+    start = datetime.fromtimestamp(begin / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    arguments = ("--feed", "trades", "-p", "BTCUSDT", "--start", start, "--days", "0.002",
+                 "--lake", "lake", "--stepped")  # fmt: skip
+    with served(tmp_path, *arguments) as running:
+        url = running.said["address"] + "/sim/v1/clock"
+        requests.post(url, json={"advance_ms": 90_000}, timeout=60).raise_for_status()
+        rows = running.ask("/fapi/v1/trades", symbol="BTCUSDT", limit=1000)
+    within = recorded.between((begin + 1) * 10**6, (begin + 90_000) * 10**6)
+    told = [(row["time"], float(row["price"])) for row in rows if row["time"] > begin]
+    wanted = list(
+        zip((within.event_time // 10**6).tolist(), within["price"].tolist(), strict=True)
+    )
+    assert len(told) > 100
+    assert told == wanted[-len(told) :]
 
 
 def test_a_recorded_book_is_served(market_data: Path, tmp_path: Path) -> None:

@@ -227,6 +227,12 @@ class Tape:
             for contract in contracts
         }
 
+    def candles(self, symbol: str, kind: str, now_ms: int) -> Candles:
+        """A contract's candles up to now, also where nothing has happened for a while."""
+        candles = self.symbols[symbol].candles[kind]
+        candles.roll(now_ms)
+        return candles
+
     def take(self, event: Event) -> None:
         """Take one event of the core; those that are not public change nothing."""
         match event:

@@ -88,8 +88,7 @@ def _bars(call: Call, kind: str, symbol: str) -> tuple[list[bars.Bar], str]:
     interval = interval_of(call.params)
     start, end = call.params.span()
     limit = call.params.limit(500, 1500)
-    candles = call.sim.tape.symbols[symbol].candles[kind]
-    candles.roll(call.sim.exchange.now_ms)
+    candles = call.sim.tape.candles(symbol, kind, call.sim.exchange.now_ms)
     return candles.select(interval, start, end, limit), interval
 
 

@@ -48,8 +48,7 @@ def taker_volume(call: Call) -> Any:
     """What takers bought and sold."""
     symbol, period = call.symbol, _period(call.params)
     start, end = call.params.span()
-    candles = call.sim.tape.symbols[symbol].candles["trade"]
-    candles.roll(call.sim.exchange.now_ms)
+    candles = call.sim.tape.candles(symbol, "trade", call.sim.exchange.now_ms)
     bars = candles.select(period, start, end, call.params.limit(30, 500))
     return [wire.taker_volume(bar) for bar in bars]
 
@@ -61,9 +60,10 @@ def basis(call: Call) -> Any:
     limit = call.params.limit(30, 500)
     if kind != "PERPETUAL":
         return []
-    candles = call.sim.tape.symbols[pair].candles
-    indices = {b.open_ms: b for b in candles["index"].select(period, start, end, limit)}
-    prices = candles["trade"].select(period, start, end, limit)
+    tape, now = call.sim.tape, call.sim.exchange.now_ms
+    index, trade = tape.candles(pair, "index", now), tape.candles(pair, "trade", now)
+    indices = {b.open_ms: b for b in index.select(period, start, end, limit)}
+    prices = trade.select(period, start, end, limit)
     return [wire.basis(pair, kind, b, indices[b.open_ms]) for b in prices if b.open_ms in indices]
 
 
