@@ -26,9 +26,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from riposte.exchange.journal import head_of
+from riposte.exchange.switches import Switches, switches_of
 from riposte.sources.level2 import read_level2
 from riposte.stores.lake import Lake
-from riposte.exchange.switches import Switches, switches_of
 
 INTERRUPTED = 130
 
@@ -204,9 +204,7 @@ def test_recorded_trades_are_served(market_data: Path, tmp_path: Path) -> None:
         rows = running.ask("/fapi/v1/trades", symbol="BTCUSDT", limit=1000)
     within = recorded.between((begin + 1) * 10**6, (begin + 90_000) * 10**6)
     told = [(row["time"], float(row["price"])) for row in rows if row["time"] > begin]
-    wanted = list(
-        zip((within.event_time // 10**6).tolist(), within["price"].tolist(), strict=True)
-    )
+    wanted = list(zip((within.event_time // 10**6).tolist(), within["price"].tolist(), strict=True))
     assert len(told) > 100
     assert told == wanted[-len(told) :]
 

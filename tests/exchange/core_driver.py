@@ -49,7 +49,7 @@ def check_cheap(exchange: Exchange) -> None:
         bid, ask = book.best_bid(), book.best_ask()
         assert bid is None or ask is None or bid[0] < ask[0], "crossed book"
     for account in exchange.accounts.values():
-        balance = view(account, exchange.contracts, exchange.mark_e8).margin_balance
+        balance = view(account, exchange.mark_e8).margin_balance
         assert balance >= 0, f"{account.name} owes {-balance}"
 
 

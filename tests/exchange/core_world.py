@@ -155,7 +155,7 @@ class World:
     # what there is
 
     def view(self, account: Account) -> AccountView:
-        return view(account, self.exchange.contracts, self.exchange.mark_e8)
+        return view(account, self.exchange.mark_e8)
 
     def position(self, account: Account, side: Any = "BOTH") -> Position:
         return account.positions[SYMBOL, side]

@@ -276,10 +276,14 @@ class Exchange(State):
     def _settle(self) -> None:
         """Follow up what a command caused, until nothing more follows; then tell the accounts."""
         self.tell_touched()
-        while self.ended or self.closed or self.printed or self.marked or self.traders:
-            conditional.look_at_ends(self)
-            conditional.look_at_prices(self)
-            liquidation.look_at_margins(self)
+        while True:
+            if self.ended or self.closed:
+                conditional.look_at_ends(self)
+            elif self.printed or self.marked or self.traders:
+                conditional.look_at_prices(self)
+                liquidation.look_at_margins(self)
+            else:
+                return
             self.tell_touched()
 
 

@@ -1,11 +1,12 @@
 """What comes out of the core: facts in the order they happened, for streams, tape and journal.
 
-Each event holds the values of its moment; the records it points at go on living.
+Each event holds the values of its moment; the records it points at go on living. They are tuples
+because there are several for each order, and nothing is made faster.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from riposte.exchange.records import (
     Account,
@@ -17,8 +18,7 @@ from riposte.exchange.records import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LevelChanged:
+class LevelChanged(NamedTuple):
     """The total quantity at one price of the book is now ``quantity`` (0: the level is gone)."""
 
     time_ms: int
@@ -30,8 +30,7 @@ class LevelChanged:
     """Strictly rising per symbol; the ``u`` of the depth stream is the last one it includes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traded:
+class Traded(NamedTuple):
     """A public trade."""
 
     time_ms: int
@@ -43,8 +42,7 @@ class Traded:
     liquidation: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OrderChanged:
+class OrderChanged(NamedTuple):
     """ORDER_TRADE_UPDATE: the values of an order at this moment."""
 
     time_ms: int
@@ -60,8 +58,7 @@ class OrderChanged:
     fill: Fill | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AlgoChanged:
+class AlgoChanged(NamedTuple):
     """ALGO_UPDATE: the values of a conditional order at this moment."""
 
     time_ms: int
@@ -74,8 +71,7 @@ class AlgoChanged:
     reject_reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PositionState:
+class PositionState(NamedTuple):
     """One row of ``a.P`` in ACCOUNT_UPDATE."""
 
     symbol: str
@@ -91,8 +87,7 @@ class PositionState:
     tick_e8: int
 
 
-@dataclass(frozen=True, slots=True)
-class AccountChanged:
+class AccountChanged(NamedTuple):
     """ACCOUNT_UPDATE: what changed, and why (``m``)."""
 
     time_ms: int
@@ -109,8 +104,7 @@ class AccountChanged:
     balance_listed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigChanged:
+class ConfigChanged(NamedTuple):
     """ACCOUNT_CONFIG_UPDATE: ``leverage`` of a symbol, or the multi-assets mode if no symbol."""
 
     time_ms: int
@@ -120,8 +114,7 @@ class ConfigChanged:
     multi_assets: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MarginCalled:
+class MarginCalled(NamedTuple):
     """MARGIN_CALL: the positions whose margin runs out: (state, mark e8, maintenance e8)."""
 
     time_ms: int
@@ -130,8 +123,7 @@ class MarginCalled:
     positions: tuple[tuple[PositionState, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """Mark and index price; ``markPriceUpdate``."""
 
     time_ms: int
@@ -143,8 +135,7 @@ class Marked:
     next_funding_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class FundingSettled:
+class FundingSettled(NamedTuple):
     """A funding settlement took place; public record of ``/fapi/v1/fundingRate``."""
 
     time_ms: int
@@ -153,8 +144,7 @@ class FundingSettled:
     mark_e8: int
 
 
-@dataclass(frozen=True, slots=True)
-class Liquidated:
+class Liquidated(NamedTuple):
     """``forceOrder``: a liquidation (or ADL) order of the exchange and its values."""
 
     time_ms: int
@@ -165,8 +155,7 @@ class Liquidated:
     last_quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class ContractChanged:
+class ContractChanged(NamedTuple):
     """``contractInfo``: a contract's status, filters or brackets are others now."""
 
     time_ms: int

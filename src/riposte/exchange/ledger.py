@@ -54,7 +54,10 @@ def book_fill(position: Position, sign: int, steps: int, notional_e8: int) -> in
 
 def cross_wallet_e8(account: Account) -> int:
     """The wallet without what stands apart in isolated positions."""
-    return account.wallet_e8 - sum(p.isolated_margin_e8 for p in account.positions.values())
+    apart = 0
+    for position in account.positions.values():
+        apart += position.isolated_margin_e8
+    return account.wallet_e8 - apart
 
 
 def pay(

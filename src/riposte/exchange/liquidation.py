@@ -21,6 +21,7 @@ Simplified: a position is closed whole, not bracket by bracket.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from riposte.exchange.contract import Contract
 from riposte.exchange.events import Liquidated, MarginCalled
@@ -46,17 +47,21 @@ def look_at_margins(state: State) -> None:
     marked, state.marked = state.marked, set()
     traders, state.traders = state.traders, {}
     for account in traders:
-        scopes = {_scope(account, p) for p in account.positions.values() if p.quantity}
-        for scope in sorted(scopes | {CROSS}):
-            _look(state, account, scope)
+        for scope, positions in _scopes(account):
+            _look(state, account, scope, positions)
     for account in state.accounts.values() if marked else ():
-        touched = {
-            _scope(account, position)
-            for (symbol, _), position in account.positions.items()
-            if symbol in marked and position.quantity
-        }
-        for scope in sorted(touched):
-            _look(state, account, scope)
+        for scope, positions in _scopes(account):
+            if any(position.contract.symbol in marked for position in positions):
+                _look(state, account, scope, positions)
+
+
+def _scopes(account: Account) -> list[tuple[str, list[Position]]]:
+    """The account's scopes and what they hold, in the order of their names; cross always."""
+    found: dict[str, list[Position]] = {CROSS: []}
+    for position in account.positions.values():
+        if position.quantity:
+            found.setdefault(_scope(account, position), []).append(position)
+    return sorted(found.items(), key=itemgetter(0)) if len(found) > 1 else list(found.items())
 
 
 def _scope(account: Account, position: Position) -> str:
@@ -69,14 +74,15 @@ def _positions(account: Account, scope: str) -> list[Position]:
 
 
 def _balance_e8(state: State, account: Account, scope: str, positions: Sequence[Position]) -> int:
-    own = (
-        cross_wallet_e8(account) if scope == CROSS else sum(p.isolated_margin_e8 for p in positions)
-    )
-    return own + sum(unrealized_e8(p, state.mark_e8) for p in positions)
+    balance = cross_wallet_e8(account) if scope == CROSS else 0
+    for position in positions:
+        balance += unrealized_e8(position, state.mark_e8)
+        if scope != CROSS:
+            balance += position.isolated_margin_e8
+    return balance
 
 
-def _look(state: State, account: Account, scope: str) -> None:
-    positions = _positions(account, scope)
+def _look(state: State, account: Account, scope: str, positions: list[Position]) -> None:
     if scope != CROSS:  # in hedge mode each side of a symbol is isolated by itself
         for position in positions:
             _judge(state, account, f"{scope}:{position.side}", scope, [position])

@@ -8,8 +8,7 @@ maintenance margin goes by brackets. Rounding is to 1e-8 and against the custome
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from riposte.exchange.contract import Contract
 from riposte.exchange.ledger import cross_wallet_e8, settings_of
@@ -45,8 +44,7 @@ class Held(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
+class AccountView(NamedTuple):
     """An account at the marks of this moment, USDT e8."""
 
     wallet: int
@@ -92,62 +90,61 @@ def initial_e8(notional_e8: int, leverage: int) -> int:
     return -(-notional_e8 // leverage)
 
 
-def order_margin_e8(account: Account, contract: Contract, marks: Marks) -> int:
-    """What open orders of a contract bind beyond its positions.
+def exposure_beyond_e8(value_e8: int, buys_e8: int, sells_e8: int) -> int:
+    """Notional that resting orders would bind beyond a position of this signed value.
 
-    One way: if all buys filled, or all sells, the larger of the two exposures counts; what the
-    position itself binds is taken off. Hedge mode: each position side by itself.
+    If all buys filled, or all sells, the larger of the two exposures counts; what the position
+    itself binds is taken off. In hedge mode each position side is by itself.
     """
-    bound, symbol = 0, contract.symbol
-    for side in SIDES:
-        key = (symbol, side)
-        resting = account.resting_e8.get(key)
-        if resting is None or not (resting[0] or resting[1]):
-            continue
-        position = account.positions.get(key)
-        value = 0 if position is None else value_e8(position, marks)
-        leverage = settings_of(account, contract).leverage
-        bound += exposure_margin_e8(value, resting[0], resting[1], leverage)
-    return bound
+    held = abs(value_e8)
+    return max(0, abs(value_e8 + buys_e8) - held, abs(value_e8 - sells_e8) - held)
 
 
-def exposure_margin_e8(value_e8: int, buys_e8: int, sells_e8: int, leverage: int) -> int:
-    """What resting notionals bind beside a position of this signed value."""
-    worst = max(abs(value_e8 + buys_e8), abs(value_e8 - sells_e8))
-    return initial_e8(max(0, worst - abs(value_e8)), leverage)
+def order_margin_e8(account: Account, contract: Contract, marks: Marks) -> int:
+    """What open orders of a contract bind beyond its positions."""
+    return sum(
+        _bound_e8(account, key, buys, sells, marks)
+        for key, (buys, sells) in account.resting_e8.items()
+        if key[0] == contract.symbol
+    )
 
 
-def view(account: Account, contracts: Mapping[str, Contract], marks: Marks) -> AccountView:
+def _bound_e8(
+    account: Account, key: tuple[str, PositionSide], buys: int, sells: int, marks: Marks
+) -> int:
+    if not buys and not sells:
+        return 0
+    position = account.positions.get(key)
+    value = 0 if position is None else value_e8(position, marks)
+    return initial_e8(exposure_beyond_e8(value, buys, sells), account.settings[key[0]].leverage)
+
+
+def view(account: Account, marks: Marks) -> AccountView:
     """Add up an account."""
+    wallet, settings = account.wallet_e8, account.settings
+    cross = wallet
     unrealized = cross_unrealized = initial = cross_initial = maintenance = 0
     for position in account.positions.values():
         if not position.quantity:
             continue
         value = value_e8(position, marks)
-        settings = settings_of(account, position.contract)
-        profit = value - position.cost_e8
-        bound = initial_e8(abs(value), settings.leverage)
+        chosen = settings.get(position.contract.symbol) or settings_of(account, position.contract)
+        profit, size = value - position.cost_e8, abs(value)
+        bound = initial_e8(size, chosen.leverage)
         unrealized += profit
         initial += bound
-        maintenance += position.contract.maintenance_e8(abs(value))
-        if not settings.isolated:
+        maintenance += position.contract.maintenance_e8(size)
+        if chosen.isolated:
+            cross -= position.isolated_margin_e8
+        else:
             cross_unrealized += profit
             cross_initial += bound
-    orders = sum(
-        order_margin_e8(account, contracts[symbol], marks)
-        for symbol in {symbol for symbol, _ in account.resting_e8}
-    )
-    cross = cross_wallet_e8(account)
+    orders = 0
+    for key, (buys, sells) in account.resting_e8.items():
+        orders += _bound_e8(account, key, buys, sells, marks)
     free = cross + cross_unrealized - cross_initial - orders
     return AccountView(
-        account.wallet_e8,
-        cross,
-        unrealized,
-        cross_unrealized,
-        initial,
-        orders,
-        maintenance,
-        free,
+        wallet, cross, unrealized, cross_unrealized, initial, orders, maintenance, free
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from riposte.exchange import filters
 from riposte.exchange.contract import CLOSED, Contract
 from riposte.exchange.ledger import fee_e8, settings_of
-from riposte.exchange.margin import exposure_margin_e8, value_e8, view
+from riposte.exchange.margin import exposure_beyond_e8, initial_e8, value_e8, view
 from riposte.exchange.matching import (
     NO_LIMIT_BUY,
     NO_LIMIT_SELL,
@@ -24,10 +24,10 @@ from riposte.exchange.state import State
 from riposte.exchange.units import PPM
 
 MAX_AMENDMENTS = 10_000
+NOTHING = 0, 0
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A request on the contract's grid, allowed."""
 
     contract: Contract
@@ -174,19 +174,17 @@ def check_margin(
     steps: int,
 ) -> None:
     """Position limit of the leverage (-2027) and enough free margin for an order (-2019)."""
-    marks = state.mark_e8
-    mark = marks.get(contract.symbol, 0)
-    leverage = settings_of(account, contract).leverage
-    notional = contract.notional_e8(ticks, steps) if ticks else contract.value_e8(mark, steps)
-    if side == "SELL" or not ticks:
-        notional = max(notional, contract.value_e8(mark, steps))
-    key = (contract.symbol, position_side)
-    buys, sells = account.resting_e8.get(key, (0, 0))
+    marks, key = state.mark_e8, (contract.symbol, position_side)
+    mark, leverage = marks.get(contract.symbol, 0), settings_of(account, contract).leverage
+    at_mark = contract.value_e8(mark, steps)
+    notional = price = contract.notional_e8(ticks, steps) if ticks else at_mark
+    if side == "SELL":
+        notional = max(price, at_mark)
+    buys, sells = account.resting_e8.get(key, NOTHING)
     position = account.positions.get(key)
     value = 0 if position is None else value_e8(position, marks)
-    before = exposure_margin_e8(value, buys, sells, leverage)
-    column = side == "SELL"
-    if column:
+    before = exposure_beyond_e8(value, buys, sells)
+    if side == "SELL":
         sells += notional
         exposure = value - sells
     else:
@@ -194,13 +192,13 @@ def check_margin(
         exposure = value + buys
     if abs(exposure) > max(abs(value), contract.max_notional_e8(leverage)):
         raise Refusal(-2027)
-    extra = exposure_margin_e8(value, buys, sells, leverage) - before
+    after = exposure_beyond_e8(value, buys, sells)
+    extra = initial_e8(after, leverage) - initial_e8(before, leverage)
     if not extra:
         return
-    price = contract.notional_e8(ticks, steps) if ticks else notional
-    loss = price - contract.value_e8(mark, steps) if mark else 0
-    extra += fee_e8(contract, notional, maker=False) + max(0, -loss if column else loss)
-    if extra > view(account, state.contracts, marks).available:
+    loss = price - at_mark if mark else 0
+    extra += fee_e8(contract, notional, maker=False) + max(0, -loss if side == "SELL" else loss)
+    if extra > view(account, marks).available:
         raise Refusal(-2019)
 
 

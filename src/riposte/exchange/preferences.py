@@ -15,7 +15,7 @@ from riposte.exchange.state import State
 def transfer(state: State, account: Account, amount_e8: int) -> None:
     """Money into the futures wallet, or (negative) out of what is free of it (-2018)."""
     if amount_e8 < 0:
-        free = view(account, state.contracts, state.mark_e8).max_withdraw
+        free = view(account, state.mark_e8).max_withdraw
         if -amount_e8 > free:
             raise Refusal(-2018)
     state.pay(account, "TRANSFER", amount_e8, info="DEPOSIT" if amount_e8 > 0 else "WITHDRAW")
@@ -37,7 +37,7 @@ def set_leverage(state: State, account: Account, symbol: str, leverage: int) -> 
     if exposure > contract.max_notional_e8(leverage):
         raise Refusal(-2027)
     settings.leverage = leverage
-    if leverage < before and view(account, state.contracts, state.mark_e8).free < 0:
+    if leverage < before and view(account, state.mark_e8).free < 0:
         settings.leverage = before
         raise Refusal(-2028)
     state.emit(ConfigChanged(state.now_ms, account, symbol, leverage))
@@ -103,7 +103,7 @@ def adjust_isolated_margin(
     if not settings_of(account, contract).isolated or position is None or not position.quantity:
         raise Refusal(-4049)
     if add:
-        if amount_e8 > view(account, state.contracts, state.mark_e8).max_withdraw:
+        if amount_e8 > view(account, state.mark_e8).max_withdraw:
             raise Refusal(-4050)
     else:
         needed = initial_e8(

@@ -9,7 +9,7 @@ again as they came in.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from riposte.exchange.contract import Contract
 
@@ -162,8 +162,7 @@ class SymbolSettings:
     auto_add_margin: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """One execution, from the view of one order."""
 
     trade_id: int
@@ -181,8 +180,7 @@ class Fill:
     time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Income:
+class Income(NamedTuple):
     """One change of a wallet."""
 
     tran_id: int

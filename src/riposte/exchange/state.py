@@ -137,6 +137,8 @@ class State:
 
     def tell_touched(self, reason: str = "ORDER") -> None:
         """One ACCOUNT_UPDATE per account that was touched."""
+        if not self.touched:
+            return
         touched, self.touched = self.touched, {}
         for account, positions in touched.items():
             if not account.is_house:
@@ -186,21 +188,21 @@ class State:
 
     def tell_order(self, order: Order, execution: str, fill: Fill | None = None) -> None:
         """Emit an ORDER_TRADE_UPDATE with the order's values now."""
-        order.updated_ms = self.now_ms
-        self.emit(
-            OrderChanged(
-                self.now_ms,
-                order.account,
-                order,
-                execution,
-                order.status,
-                order.price_ticks,
-                order.quantity,
-                order.executed,
-                order.executed_quote_e8,
-                fill,
-            )
+        now = order.updated_ms = self.now_ms
+        event = OrderChanged(
+            now,
+            order.account,
+            order,
+            execution,
+            order.status,
+            order.price_ticks,
+            order.quantity,
+            order.executed,
+            order.executed_quote_e8,
+            fill,
         )
+        self.outbox.append(event)
+        self.journal.append(now, *_order_record(event))
 
 
 def _order_record(event: OrderChanged) -> tuple[Any, ...]:
@@ -270,7 +272,6 @@ def _liquidation_record(event: Liquidated) -> tuple[Any, ...]:
 
 
 _RECORDS: dict[type, Any] = {
-    OrderChanged: _order_record,
     AccountChanged: _account_record,
     AlgoChanged: _algo_record,
     ConfigChanged: _config_record,

@@ -77,7 +77,7 @@ def _counts(plan: FaultPlan) -> Json:
 def account(sim: Simulator, shown: Account) -> Json:
     """An account without a signature: money, positions, and what is open."""
     exchange = sim.exchange
-    money = view(shown, exchange.contracts, exchange.mark_e8)
+    money = view(shown, exchange.mark_e8)
     held = [p for p in shown.positions.values() if p.quantity]
     return {
         "name": shown.name,

@@ -79,7 +79,7 @@ def _isolated(position: Position, state: State) -> str:
 
 def account_v3(state: State, account: Account) -> Json:
     """``GET /fapi/v3/account``."""
-    view = margin.view(account, state.contracts, state.mark_e8)
+    view = margin.view(account, state.mark_e8)
     asset = {"asset": "USDT"} | _balance(view) | {"updateTime": account.updated_ms}
     rows = []
     for position in shown_positions(state, account, every=False):
@@ -104,7 +104,7 @@ def account_v3(state: State, account: Account) -> Json:
 
 def account_v2(state: State, account: Account) -> Json:
     """``GET /fapi/v2/account``."""
-    view = margin.view(account, state.contracts, state.mark_e8)
+    view = margin.view(account, state.mark_e8)
     asset = (
         {"asset": "USDT"}
         | _balance(view)
@@ -157,7 +157,7 @@ def configuration(account: Account) -> Json:
 
 def balances(state: State, account: Account) -> list[Json]:
     """``GET /fapi/v3/balance``."""
-    view = margin.view(account, state.contracts, state.mark_e8)
+    view = margin.view(account, state.mark_e8)
     return [
         {
             "accountAlias": f"sim{account.number:04d}",
