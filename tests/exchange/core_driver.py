@@ -8,6 +8,7 @@ from decimal import Decimal
 from riposte.exchange.contract import contract_of
 from riposte.exchange.core import Exchange
 from riposte.exchange.feed import FundingRate, HouseQuotes, HouseTrade, MarkPrice
+from riposte.exchange.invariants import breaches, gap_e8
 from riposte.exchange.journal import Journal
 from riposte.exchange.margin import view
 from riposte.exchange.records import Account
@@ -32,19 +33,9 @@ def new_exchange(*, insurance_e8: int = 50_000 * E8, keep: bool = False) -> Exch
     )
 
 
-def conservation_gap(exchange: Exchange) -> int:
-    """Money created (or lost), e8; must be 0."""
-    worth = sum(
-        account.wallet_e8 - sum(p.cost_e8 for p in account.positions.values())
-        for account in [*exchange.accounts.values(), exchange.house]
-    )
-    return worth + exchange.insurance_e8 + exchange.fees_e8 - exchange.deposits_e8
-
-
 def check_cheap(exchange: Exchange) -> None:
     """What can be looked at after every step."""
-    assert conservation_gap(exchange) == 0
-    assert exchange.insurance_e8 >= 0
+    assert gap_e8(exchange) == 0
     for book in exchange.books.values():
         bid, ask = book.best_bid(), book.best_ask()
         assert bid is None or ask is None or bid[0] < ask[0], "crossed book"
@@ -54,68 +45,14 @@ def check_cheap(exchange: Exchange) -> None:
 
 
 def check_dear(exchange: Exchange) -> None:
-    """The books against the records, one by one."""
-    for symbol, book in exchange.books.items():
-        resting = {
-            place: queued.order
-            for half in (book.bids, book.asks)
-            for level in half
-            for place, queued in level.queue.items()
-            if queued.order is not None
-        }
-        mine = {
-            order.order_id: order
-            for account in exchange.accounts.values()
-            for order in account.open_orders.values()
-            if order.contract.symbol == symbol
-        }
-        assert resting == mine
-        for half in (book.bids, book.asks):
-            for level in half:
-                assert level.total == sum(r.quantity for r in level.queue.values()) > 0
-                assert level.house == sum(
-                    r.quantity for r in level.queue.values() if r.order is None
-                )
-                for place, queued in level.queue.items():
-                    assert queued.quantity > 0
-                    if queued.order is not None:
-                        assert queued.quantity == queued.order.remaining
-                        assert queued.order.order_id == place
-        holders = [*exchange.accounts.values(), exchange.house]
-        held = sum(
-            p.quantity for a in holders for (name, _), p in a.positions.items() if name == symbol
-        )
-        assert held == 0
+    """The books against the records, one by one, and fills against exact decimals."""
+    assert breaches(exchange) == []
     for account in exchange.accounts.values():
-        check_account(exchange, account)
-
-
-def check_account(exchange: Exchange, account: Account) -> None:
-    assert account.wallet_e8 == sum(row.amount_e8 for row in account.income)
-    for key, (buys, sells) in account.resting_e8.items():
-        orders = [
-            o
-            for o in account.open_orders.values()
-            if (o.contract.symbol, o.position_side) == key
-            and not o.reduce_only
-            and (o.position_side, o.side) not in (("LONG", "SELL"), ("SHORT", "BUY"))
-        ]
-        for column, side in ((buys, "BUY"), (sells, "SELL")):
-            assert column == sum(
-                o.contract.notional_e8(o.price_ticks, o.remaining) for o in orders if o.side == side
-            )
-    for position in account.positions.values():
-        assert position.isolated_margin_e8 >= 0 or position.quantity
-        if not position.quantity:
-            assert position.cost_e8 == 0
-            assert position.isolated_margin_e8 == 0
-    assert all(o.open for o in account.open_orders.values())
-    assert set(account.open_by_client_id.values()) == set(account.open_orders.values())
-    for fill_row in account.fills[-20:]:
-        contract = exchange.contracts[fill_row.symbol]
-        price = Decimal(fill_row.price_ticks) * Decimal(contract.tick_e8) / E8
-        quantity = Decimal(fill_row.quantity) * Decimal(contract.step_e8) / E8
-        assert price * quantity == Decimal(fill_row.notional_e8) / E8
+        for row in account.fills[-20:]:
+            contract = exchange.contracts[row.symbol]
+            price = Decimal(row.price_ticks) * Decimal(contract.tick_e8) / E8
+            quantity = Decimal(row.quantity) * Decimal(contract.step_e8) / E8
+            assert price * quantity == Decimal(row.notional_e8) / E8
 
 
 class Life:
