@@ -312,6 +312,7 @@ def modify(state: State, account: Account, request: Amendment) -> Order:
         contract, order.side == "BUY", ticks, state.mark_e8.get(contract.symbol, 0)
     )
     _check_amended_size(state, order, ticks, steps)
+    order.modify_id = request.modify_id
     _amend(state, order, ticks, steps)
     return order
 
@@ -362,6 +363,7 @@ def _amend(state: State, order: Order, ticks: int, steps: int) -> None:
     before = order.price_ticks, order.quantity
     order.price_ticks, order.quantity = ticks, steps
     order.amendments += 1
-    order.account.amendments.append((state.now_ms, order, before, (ticks, steps)))
+    change = state.now_ms, order, before, (ticks, steps), order.modify_id
+    order.account.amendments.append(change)
     state.tell_order(order, "AMENDMENT")
     meet(state, order, ticks)

@@ -63,7 +63,7 @@ class Params:
         if value is None:
             whole, _, fraction = text.partition(".")
             digits = whole.lstrip("+-")
-            if digits.isdigit() and fraction.isdigit() and len(digits) <= 18:
+            if digits.isdecimal() and fraction.isdecimal() and len(digits) <= 18:
                 raise Refusal(-1111)
             raise Refusal(-1100, name=name, allowed="^([0-9]{1,20})(\\.[0-9]{1,20})?$")
         return value
@@ -76,7 +76,7 @@ class Params:
         if not text:
             return default
         digits = text.removeprefix("-")
-        if not digits.isdigit() or len(digits) > 18:
+        if not (digits.isascii() and digits.isdecimal()) or len(digits) > 18:
             raise Refusal(-1102, name=name)
         value = int(text)
         if (least is not None and value < least) or (most is not None and value > most):

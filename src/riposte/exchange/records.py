@@ -61,6 +61,8 @@ class Order:
     realized_e8: int = 0
     """Σ realised profit of its fills."""
     amendments: int = 0
+    modify_id: int | None = None
+    """The client's own number of the last change."""
     algo_id: int = 0
     """The conditional order whose child it is, or 0."""
     expire_reason: str = ""
@@ -216,10 +218,10 @@ class Account:
     """(symbol, client id) → open order: ids are unique among open orders only."""
     latest_by_client_id: dict[tuple[str, str], Order] = field(default_factory=dict)
     """(symbol, client id) → the newest order that had it, open or not."""
-    amendments: list[tuple[int, Order, tuple[int, int], tuple[int, int]]] = field(
+    amendments: list[tuple[int, Order, tuple[int, int], tuple[int, int], int | None]] = field(
         default_factory=list
     )
-    """(time_ms, order, (ticks, steps) before, after)."""
+    """(time_ms, order, (ticks, steps) before, after, the client's number of it)."""
     open_algos: dict[int, AlgoOrder] = field(default_factory=dict)
     resting_e8: dict[tuple[str, PositionSide], list[int]] = field(default_factory=dict)
     """Notional of open orders that may enlarge a position: [buys, sells], kept as they change."""

@@ -67,3 +67,5 @@ class Amendment:
     order_id: int = 0
     client_order_id: str = ""
     price_match: str = "NONE"
+    modify_id: int | None = None
+    """The client's own number of this change, told again as it is."""

@@ -16,7 +16,7 @@ E8 = 100_000_000
 PPM = 1_000_000
 """One unit in parts per million: the unit of fee, margin and multiplier rates."""
 
-_NUMBER = re.compile(r"([+-]?)(\d{1,18})(?:\.(\d*))?")
+_NUMBER = re.compile(r"([+-]?)(\d{1,18})(?:\.(\d*))?", re.ASCII)
 
 
 def parse_e8(text: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from riposte.exchange import bars
+from riposte.exchange.margin import value_e8
 from riposte.exchange.params import Params
 from riposte.exchange.refusals import Refusal
 from riposte.exchange.rest.endpoint import Call, Endpoint
@@ -224,6 +225,19 @@ def constituents(call: Call) -> Any:
     return {"symbol": symbol, "time": exchange.now_ms, "constituents": [row]}
 
 
+def adl_risk(call: Call) -> Any:
+    """How likely the insurance fund runs out, so that holders are deleveraged."""
+    exchange, held = call.sim.exchange, 0
+    for account in exchange.accounts.values():
+        held += sum(abs(value_e8(p, exchange.mark_e8)) for p in account.positions.values())
+    return call.one_or_all(lambda s: wire.adl_risk(s, exchange.insurance_e8, held, exchange.now_ms))
+
+
+def trading_schedule(call: Call) -> Any:
+    """Hours of the markets behind contracts that have some; crypto never closes."""
+    return {"updateTime": call.sim.server_ms(), "marketSchedules": {}}
+
+
 def nothing(_: Call) -> Any:
     """An empty list: asset and composite indices don't exist here."""
     return []
@@ -243,7 +257,7 @@ def kline_weight(params: Params) -> int:
 
 def _number(params: Params, default: int) -> int:
     text = params.values.get("limit", "")
-    return int(text) if text.isdigit() and len(text) < 6 else default
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else default
 
 
 def one_or_all_weight(one: int, every: int) -> Any:
@@ -276,6 +290,8 @@ ENDPOINTS = [
     Endpoint("GET", "/fapi/v1/ticker/bookTicker", "NONE", one_or_all_weight(2, 5), book_ticker),
     Endpoint("GET", "/fapi/v1/openInterest", "NONE", 1, open_interest),
     Endpoint("GET", "/fapi/v1/insuranceBalance", "NONE", 1, insurance),
+    Endpoint("GET", "/fapi/v1/symbolAdlRisk", "NONE", 1, adl_risk),
+    Endpoint("GET", "/fapi/v1/tradingSchedule", "NONE", 5, trading_schedule),
     Endpoint("GET", "/fapi/v1/constituents", "NONE", 2, constituents),
     Endpoint("GET", "/fapi/v1/assetIndex", "NONE", one_or_all_weight(1, 10), nothing),
     Endpoint("GET", "/fapi/v1/indexInfo", "NONE", 1, nothing),

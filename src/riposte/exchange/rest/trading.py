@@ -96,6 +96,7 @@ def _amendment(params: Params) -> Amendment:
         params.integer("orderId", least=0),
         params.text("origClientOrderId"),
         params.text("priceMatch", "NONE").upper(),
+        params.integer("modifyId") if params.text("modifyId") else None,
     )
     if not request.quantity_e8:
         raise Refusal(-1102, name="quantity")
@@ -192,7 +193,7 @@ def cancel_batch(call: Call) -> Any:
     def one(row: Any) -> Any:
         if isinstance(row, bool) or not isinstance(row, int | str):
             raise Refusal(-1130, name=name)
-        if by_number and not str(row).isdigit():
+        if by_number and not (str(row).isascii() and str(row).isdecimal()):
             raise Refusal(-1130, name=name)
         number, client_id = (int(row), "") if by_number else (0, str(row))
         order = call.sim.exchange.cancel(call.caller, symbol, number, client_id)

@@ -242,6 +242,13 @@ def premium_index(state: State, symbol: str) -> Json:
     }
 
 
+def adl_risk(symbol: str, insurance_e8: int, held_e8: int, now_ms: int) -> Json:
+    """``GET /fapi/v1/symbolAdlRisk``: by what the fund has for each dollar that customers hold."""
+    share = insurance_e8 * PPM // held_e8 if held_e8 else PPM
+    risk = "low" if share >= 100_000 else "medium" if share >= 10_000 else "high"
+    return {"symbol": symbol, "adlRisk": risk, "updateTime": now_ms}
+
+
 def funding(row: Funding) -> Json:
     """A row of ``GET /fapi/v1/fundingRate``."""
     return {

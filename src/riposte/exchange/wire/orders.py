@@ -82,6 +82,8 @@ def amended_answer(order: Order, switches: Switches) -> Json:
     shown.pop("cumQuote", None)
     shown["pair"] = order.contract.symbol
     shown["cumBase"] = show_trimmed(order.executed * order.contract.step_e8)
+    if order.modify_id is not None:
+        shown["modifyId"] = order.modify_id
     return shown
 
 
@@ -112,7 +114,7 @@ def amendments(account: Account, symbol: str) -> list[Json]:
     """The changes of a symbol's orders, newest first."""
     rows: list[Json] = []
     counts: dict[int, int] = {}
-    for number, (time_ms, order, before, after) in enumerate(account.amendments, start=1):
+    for number, (time_ms, order, before, after, mine) in enumerate(account.amendments, start=1):
         counts[order.order_id] = counts.get(order.order_id, 0) + 1
         contract = order.contract
         if contract.symbol == symbol:
@@ -134,6 +136,7 @@ def amendments(account: Account, symbol: str) -> list[Json]:
                             "after": contract.quantity(after[1]),
                         },
                         "count": counts[order.order_id],
+                        **({"modifyId": mine} if mine is not None else {}),
                     },
                     "priceMatch": order.price_match,
                 }

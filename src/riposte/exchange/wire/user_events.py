@@ -87,6 +87,8 @@ def order_update(event: OrderChanged, now_ms: int) -> Json:
     if order.original_type == "TRAILING_STOP_MARKET":
         said["AP"] = contract.price(order.activate_ticks)
         said["cr"] = percent(order.callback_ppm)
+    if event.execution == "AMENDMENT" and order.modify_id is not None:
+        said["M"] = str(order.modify_id)
     return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": event.time_ms, "o": said}
 
 
