@@ -10,6 +10,7 @@ the hash chain takes by itself. Nothing is asserted about time.
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from riposte.exchange.collector import collect_seldom
 from riposte.exchange.contract import contract_of
 from riposte.exchange.core import Exchange
 from riposte.exchange.feed import FundingRate, HouseQuotes, HouseTrade, MarkPrice
@@ -97,7 +99,11 @@ def test_a_mixed_flow_of_orders(benchmark: Any) -> None:
         last[:] = [opened()]
         return (*last[0], requests), {}
 
+    usual = gc.get_threshold()
+    collect_seldom()  # as ``riposte sim`` does
     benchmark.pedantic(play, setup=fresh, rounds=5, warmup_rounds=1)
+    gc.set_threshold(*usual)
+    gc.unfreeze()
     exchange, accounts = last[0]
     fills = sum(len(account.fills) for account in accounts)
     cancels = sum(o.status == "CANCELED" for a in accounts for o in a.orders.values())

@@ -33,8 +33,11 @@ def serve_exchange(pipe: Connection) -> None:
     sys.path.insert(0, str(TESTS))
     from sim_world import QuietFeed, new_sim
 
+    from riposte.exchange.collector import collect_seldom
     from riposte.exchange.server import serve
     from riposte.exchange.switches import Switches
+
+    collect_seldom()
 
     async def run() -> None:
         sim = new_sim(feed=QuietFeed(), switches=Switches(timestamps="ignore"), deposit=10**8)

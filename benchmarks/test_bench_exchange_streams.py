@@ -42,11 +42,14 @@ def serve_exchange(pipe: Connection) -> None:
     from sim_world import START, QuietFeed
 
     from riposte.exchange.clock import RunningClock
+    from riposte.exchange.collector import collect_seldom
     from riposte.exchange.feed import FeedEvent, HouseQuotes, HouseTrade
     from riposte.exchange.server import serve
     from riposte.exchange.simulator import Simulator
     from riposte.exchange.streams.connection import Rules
     from riposte.exchange.switches import Switches
+
+    collect_seldom()
 
     class BusyFeed(QuietFeed):
         def events(self) -> Iterator[FeedEvent]:

@@ -236,7 +236,10 @@ async def _serve(
     simulator: Simulator, feed: ComposedFeed, access: Access, title: str, *, json: bool
 ) -> None:
     """Serve until interrupted; say so when the feed has nothing more."""
+    from riposte.exchange.collector import collect_seldom
     from riposte.exchange.server import serve
+
+    collect_seldom()
 
     account = simulator.open_account(_ACCOUNT, access.deposit_e8)
     key = simulator.add_key(
