@@ -281,7 +281,7 @@ def _announce(
         )
         sys.stdout.flush()
         return
-    for name, value in _rows(address, stream, key, secret, feed, clock, symbols, title):
+    for name, value in _rows(address, stream, key, secret, feed, simulator, symbols, title):
         out.print(f"{name:<9} {value}")
     if simulator.switches.timestamps == "ignore":
         out.print("Requests' timestamps are not checked: the exchange's time is not your clock's.")
@@ -294,10 +294,11 @@ def _rows(
     key: ApiKey,
     secret: str,
     feed: ComposedFeed,
-    clock: Clock,
+    simulator: Simulator,
     symbols: Sequence[str],
     title: str,
 ) -> Iterator[tuple[str, str]]:
+    clock = simulator.clock
     yield "REST", address
     yield "streams", stream
     yield "key", key.key
@@ -306,6 +307,8 @@ def _rows(
     yield "time", f"{_moment(clock.now_ms())}, until {_moment(feed.end_ms)}"
     pace = f"{clock.speed:g} exchange seconds a second" if isinstance(clock, RunningClock) else ""
     yield "pace", pace or "stepped: it stands still until it is told"
+    if plan := simulator.faults:
+        yield "faults", f"{len(plan.rules)} rules, {len(plan.acts)} acts to come"
 
 
 def _moment(time_ms: int) -> str:
