@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,9 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from desk import Desk, desk_of
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from sim_world import MINUTE, START, Client, QuietFeed, new_sim
 
 from riposte.exchange.clock import RunningClock
+from riposte.exchange.control.routes import Control
+from riposte.exchange.faults.kinds import KINDS
 from riposte.exchange.journal import head_of
 from riposte.exchange.server import serve
 from riposte.exchange.simulator import Simulator
@@ -228,3 +234,40 @@ def test_an_exchange_whose_time_stopped_does_not_go_on() -> None:
     with pytest.raises(RuntimeError, match="the lake has a hole"):
         asyncio.run(inside())
     assert time.monotonic() - begun < 20
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+FIELDS = ["kind", "name", "account", "symbol", "deposit", "advance_ms", "speed", "rules", "acts",
+          "seed", "key", "secret", "public_pem", "amount", "by_percent", "price_grid"]  # fmt: skip
+BODIES = JUNK | st.dictionaries(
+    st.sampled_from(FIELDS), JUNK | st.sampled_from(sorted(KINDS)), max_size=4
+)
+
+
+def test_whatever_is_sent_is_answered_or_refused_and_nothing_breaks() -> None:
+    paths = [r.path.replace("{row}", "F01") for r in Control(new_sim()).routes()[:-1]]
+
+    async def ask(desk: Desk, path: str, body: Any) -> None:
+        url = f"{desk.client.url}{path}"
+        raw = json.dumps(body)
+        headers = {"Content-Type": "application/json"}
+        async with desk.client.session.post(url, data=raw, headers=headers) as answer:
+            assert answer.status in (200, 400, 405), (path, raw, await answer.text())
+
+    with asyncio.Runner() as runner, contextlib.ExitStack() as stack:
+        context = desk_of(new_sim(feed=QuietFeed(minutes=10**5)))
+        desk, _ = runner.run(context.__aenter__())
+        stack.callback(lambda: runner.run(context.__aexit__(None, None, None)))
+
+        @settings(max_examples=300, deadline=None)
+        @given(st.sampled_from(paths), BODIES)
+        def fuzz(path: str, body: Any) -> None:
+            assume(not (isinstance(body, dict) and body.get("advance_ms")))  # only takes its time
+            runner.run(ask(desk, path, body))
+
+        fuzz()
+        assert runner.run(desk.get("/invariants")) == {"breaches": []}

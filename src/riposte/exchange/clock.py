@@ -8,6 +8,8 @@ from typing import Protocol
 
 NEVER_MS = 1 << 62
 """A time that does not come."""
+LONGEST_LEAP_MS = 3_660 * 86_400_000
+"""The most that time may be told to leap at once: ten years."""
 
 
 class Clock(Protocol):

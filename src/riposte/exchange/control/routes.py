@@ -10,8 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from riposte.errors import InputError, nearest
-from riposte.exchange.bars import DAY_MS
-from riposte.exchange.clock import RunningClock
+from riposte.exchange.clock import LONGEST_LEAP_MS, RunningClock
 from riposte.exchange.contract import Contract
 from riposte.exchange.control import views
 from riposte.exchange.control.guard import foreigner, guarded, said, told, whole
@@ -25,8 +24,6 @@ from riposte.exchange.simulator import Simulator
 PREFIX = "/sim/v1"
 AT_ONCE = 500
 """Feed events between two looks at the sockets."""
-MOST_MS = 3_660 * DAY_MS
-"""The most that time may leap at once: ten years."""
 MOST_SPEED = 1_000_000
 
 
@@ -40,8 +37,10 @@ class Pace:
     def __post_init__(self) -> None:
         if (self.advance_ms is None) == (self.speed is None):
             raise InputError("one of 'advance_ms' and 'speed' is needed, and not both")
-        if self.advance_ms is not None and not 0 <= self.advance_ms <= MOST_MS:
-            raise InputError(f"advance_ms must be between 0 and {MOST_MS}, not {self.advance_ms}")
+        if self.advance_ms is not None and not 0 <= self.advance_ms <= LONGEST_LEAP_MS:
+            raise InputError(
+                f"advance_ms must be between 0 and {LONGEST_LEAP_MS}, not {self.advance_ms}"
+            )
         if self.speed is not None and not (
             math.isfinite(self.speed) and 0 <= self.speed <= MOST_SPEED
         ):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from riposte.errors import InputError
+from riposte.exchange.clock import LONGEST_LEAP_MS
 from riposte.exchange.faults.actions import at_least
 from riposte.exchange.faults.reading import Amount, MaybeAmount
 from riposte.exchange.units import E8
@@ -38,7 +39,8 @@ class JumpClock:
     by_ms: int
 
     def __post_init__(self) -> None:
-        at_least("by_ms", self.by_ms, 0)
+        if not 0 <= self.by_ms <= LONGEST_LEAP_MS:
+            raise InputError(f"by_ms must be between 0 and {LONGEST_LEAP_MS}, not {self.by_ms}")
 
 
 @dataclass(frozen=True, slots=True)
