@@ -1,0 +1,1 @@
+"""The live process: what it saw, decided and sent, and how it comes back after a crash."""
