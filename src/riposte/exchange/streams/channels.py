@@ -121,6 +121,8 @@ class BookTicker:
             self._changed.add(event.symbol)
 
     def tick(self, now_ms: int) -> None:
+        if not self._changed:
+            return
         changed, self._changed = self._changed, set()
         for symbol in self._symbols:
             if symbol not in changed:
@@ -152,7 +154,7 @@ class Trades:
 class AggTrades:
     """Aggregate trades whose moment is over."""
 
-    hears: tuple[type, ...] = (Traded,)
+    hears: tuple[type, ...] = ()
 
     def __init__(self, name: StreamName, exchange: Exchange, tape: Tape, say: Say) -> None:
         self._shown, self._tape, self._say = (

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import orjson
 
+from riposte.exchange.clock import NEVER_MS
 from riposte.exchange.core import Exchange
 from riposte.exchange.events import (
     AccountChanged,
@@ -64,10 +65,13 @@ class Hub:
     def __init__(self, exchange: Exchange, tape: Tape, listen_keys: ListenKeys) -> None:
         self._exchange, self._tape, self._keys = exchange, tape, listen_keys
         self._open: dict[str, _Open] = {}
-        self._hearing: dict[tuple[type, str], list[_Open]] = {}
+        self._hearing: dict[type, dict[str, list[_Open]]] = {}
+        """Kind of event → symbol → the channels that want it."""
         self._timed: dict[int, list[_Open]] = {}
         self._next: dict[int, int] = {}
         """Period → when its channels speak next."""
+        self._first_ms = NEVER_MS
+        """The earliest of these."""
         self._untimed: list[_Open] = []
         self._users: dict[str, dict[Listener, None]] = {}
         """Listen key → its listeners."""
@@ -75,7 +79,7 @@ class Hub:
     @property
     def due_ms(self) -> int:
         """When something must be said although nothing happens; far away if nobody listens."""
-        return min(*self._next.values(), self._keys.due_ms) if self._next else self._keys.due_ms
+        return min(self._first_ms, self._keys.due_ms)
 
     # who listens
 
@@ -85,13 +89,14 @@ class Hub:
         if held is None:
             held = self._open[name.text] = _Open(name)
             held.channel = KINDS[name.kind](name, self._exchange, self._tape, held.say)
-            for key in self._keys_of(held):
-                self._hearing.setdefault(key, []).append(held)
+            for kind, symbol in self._keys_of(held):
+                self._hearing.setdefault(kind, {}).setdefault(symbol, []).append(held)
             if name.every_ms:
                 self._timed.setdefault(name.every_ms, []).append(held)
                 now = self._exchange.now_ms
                 later = now - now % name.every_ms + name.every_ms
                 self._next.setdefault(name.every_ms, later)
+                self._first_ms = min(self._next.values())
             else:
                 self._untimed.append(held)
         held.listeners[listener] = None
@@ -105,8 +110,8 @@ class Hub:
         if held.listeners:
             return
         del self._open[name]
-        for key in self._keys_of(held):
-            self._hearing[key].remove(held)
+        for kind, symbol in self._keys_of(held):
+            self._hearing[kind][symbol].remove(held)
         every = held.name.every_ms
         if not every:
             self._untimed.remove(held)
@@ -114,6 +119,7 @@ class Hub:
         self._timed[every].remove(held)
         if not self._timed[every]:
             del self._timed[every], self._next[every]
+            self._first_ms = min(self._next.values(), default=NEVER_MS)
 
     def listen_to_account(self, listen_key: str, listener: Listener) -> None:
         """Send an account's events to a listener as long as the key lives."""
@@ -139,21 +145,26 @@ class Hub:
             self._expire(now_ms)
             return
         for event in events:
-            symbol = _symbol_of(event)
-            if symbol is not None:
-                for held in self._hearing.get((type(event), symbol), ()):
+            hearing = self._hearing.get(type(event))
+            if hearing is not None:
+                for held in hearing.get(_symbol_of(event), ()):
                     held.channel.hear(event)
             elif self._users and isinstance(event, AccountEvent):
                 self._tell_account(event, now_ms)
         if events:
             for held in self._untimed:
                 held.channel.tick(now_ms)
+        if self._first_ms <= now_ms:
+            self._tick(now_ms)
+        self._expire(now_ms)
+
+    def _tick(self, now_ms: int) -> None:
         for every, due in list(self._next.items()):
             if due <= now_ms:
                 self._next[every] = now_ms - now_ms % every + every
                 for held in tuple(self._timed[every]):
                     held.channel.tick(now_ms)
-        self._expire(now_ms)
+        self._first_ms = min(self._next.values(), default=NEVER_MS)
 
     def _tell_account(self, event: AccountEvent, now_ms: int) -> None:
         account = event.account
@@ -183,13 +194,11 @@ class Hub:
         self._send(listen_key, user_events.key_expired(listen_key, now_ms), listeners, account.name)
 
 
-def _symbol_of(event: Event) -> str | None:
-    """The symbol of a public event; None of an account's own."""
+def _symbol_of(event: Event) -> str:
+    """The symbol of a public event; "" of an account's own."""
     if isinstance(event, _PUBLIC):
         return event.symbol
-    if isinstance(event, Liquidated):
-        return event.order.contract.symbol
-    return None
+    return event.order.contract.symbol if isinstance(event, Liquidated) else ""
 
 
 _PUBLIC = (LevelChanged, Traded, Marked, FundingSettled, ContractChanged)

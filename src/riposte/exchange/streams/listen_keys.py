@@ -80,7 +80,9 @@ class ListenKeys:
     @property
     def due_ms(self) -> int:
         """When the next key runs out."""
-        return min((key.until_ms for key in self._of.values()), default=NEVER_MS)
+        if not self._of:
+            return NEVER_MS
+        return min(key.until_ms for key in self._of.values())
 
     def expire(self, now_ms: int) -> list[ListenKey]:
         """Take out the keys that have run out by now."""
