@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -96,7 +97,11 @@ def test_ctrl_c_ends_a_demo_with_one_line_and_no_report(tmp_path: Path) -> None:
     process = started(tmp_path, "demo", "--years", "1.5", "--workers", "2")
     time.sleep(12)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
