@@ -138,6 +138,20 @@ def test_an_isolated_position_loses_its_margin_and_no_more() -> None:
     assert world.exchange.insurance_e8 < e8(10**6)  # the fund paid for the gap
 
 
+def test_what_a_close_costs_beyond_the_wallet_is_cleared_and_told() -> None:
+    world = World(insurance=10**6)
+    account = world.account(1_000, leverage=50)
+    world.order(account, "BUY", 0.8)
+    world.quote(48_000)  # the book gaps, the mark price stands: no liquidation, a dear close
+    world.order(account, "SELL", 0.8, reduce_only=True)
+    told = [e for e in world.events if isinstance(e, AccountChanged)]
+    owed = -told[-2].wallet_e8
+    assert (told[-2].reason, told[-1].reason) == ("ORDER", "INSURANCE_CLEAR")
+    assert owed == e8(0.8 * (50_000.1 - 47_999.9) + 0.8 * (50_000.1 + 47_999.9) * 0.0005 - 1_000)
+    assert (told[-1].wallet_e8, told[-1].balance_change_e8) == (0, owed)
+    assert world.exchange.insurance_e8 == e8(10**6) - owed
+
+
 def test_margin_moves_in_and_out_of_an_isolated_position() -> None:
     world = World()
     account = world.account(10_000, isolated=True, leverage=10)

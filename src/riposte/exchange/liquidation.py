@@ -97,7 +97,9 @@ def _judge(
     maintenance = [p.contract.maintenance_e8(abs(value_e8(p, state.mark_e8))) for p in positions]
     needed = sum(maintenance)
     if not positions:
-        _cover(state, account, -balance)
+        if balance < 0:  # its last trade cost more than there was
+            _cover(state, account, -balance)
+            state.tell(account, "INSURANCE_CLEAR", balance_change_e8=-balance)
     elif needed and balance <= needed:
         liquidate(state, account, scope, positions)
         account.margin_called.discard(name)
